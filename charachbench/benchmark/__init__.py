@@ -1,0 +1,1 @@
+"""Benchmarks: where characters, drivers and pairs come from."""

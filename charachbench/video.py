@@ -1,0 +1,139 @@
+"""Video: the one format at every door, lossless on disk, with a preview for browsers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charachbench.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """Frames with their rate.
+
+    Attributes:
+        frames: uint8 RGB, (T, H, W, 3), T at least 1.
+        fps: frames per second, positive.
+    """
+
+    frames: np.ndarray
+    fps: float
+
+    def __post_init__(self) -> None:
+        frames = self.frames
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+            found = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
+            raise ValueError(f"a video is a uint8 RGB array (T, H, W, 3), got {found}")
+        if 0 in frames.shape:
+            raise ValueError(f"a video has at least one frame and one pixel, got {frames.shape}")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f"frames per second must be positive and finite, got {self.fps}")
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.frames.shape[1], self.frames.shape[2]
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """A container and its first video stream, errors turned into one sentence."""
+    import av
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such video file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise UserError(f"{path}: holds no video stream")
+            yield container
+    except (av.error.FFmpegError, ValueError) as error:
+        raise UserError(f"{path}: cannot be decoded as video ({_reason(error)}); is it complete?") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def iterate(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Decode frame after frame, upright as the file's rotation says.
+
+    Yields:
+        (seconds since the first frame, uint8 RGB (H, W, 3)).
+
+    Raises:
+        UserError: the file is missing, holds no video, or ends in the middle of it.
+    """
+    first: float | None = None
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        for index, frame in enumerate(container.decode(stream)):
+            time = index / rate if frame.time is None else float(frame.time)
+            first = time if first is None else first
+            pixels = frame.to_ndarray(format="rgb24")
+            turns = round(getattr(frame, "rotation", 0) / 90) % 4
+            yield time - first, np.rot90(pixels, turns) if turns else pixels
+    if first is None:
+        raise UserError(f"{path}: has no frames; it is empty or cut off")
+
+
+def frame_rate(path: Path) -> float:
+    """Average frames per second as the file declares it; 25 where it declares none."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def read(path: Path) -> Video:
+    """The whole of a video file.
+
+    Raises:
+        UserError: see ``iterate``; also where the frame size changes within the file.
+    """
+    frames = [frame for _, frame in iterate(path)]
+    if len({frame.shape for frame in frames}) > 1:
+        raise UserError(f"{path}: the frame size changes within the video, which is not supported")
+    return Video(np.stack(frames), frame_rate(path))
+
+
+def write_lossless(video: Video, path: Path) -> None:
+    """Write a Matroska file whose frames read back bit for bit (H.264 in RGB at quantiser 0)."""
+    _encode(video, path, "libx264rgb", "rgb24", "matroska", {"qp": "0", "preset": "ultrafast"}, gop=12)
+
+
+def write_preview(video: Video, path: Path) -> None:
+    """Write a small MP4 that browsers play (H.264, 4:2:0); odd sizes lose their last row or column. Never scored."""
+    height, width = (side - side % 2 for side in video.size)
+    even = Video(video.frames[:, : max(height, 2), : max(width, 2)], video.fps)
+    options = {"crf": "20", "preset": "veryfast", "movflags": "+faststart"}
+    _encode(even, path, "libx264", "yuv420p", "mp4", options, gop=48)
+
+
+def _encode(
+    video: Video, path: Path, codec: str, pixel_format: str, container: str, options: dict[str, str], gop: int
+) -> None:
+    import av
+
+    rate = Fraction(video.fps).limit_denominator(100_000)
+    with av.open(str(path), "w", format=container, options={}) as output:
+        stream = output.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width = video.size
+        stream.pix_fmt, stream.gop_size = pixel_format, gop
+        stream.codec_context.time_base = 1 / rate
+        for index, pixels in enumerate(video.frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts, frame.time_base = index, 1 / rate
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))

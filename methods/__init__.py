@@ -1,0 +1,1 @@
+"""Methods: what makes a character move. Imports charachbench, never the other way round."""

@@ -1,0 +1,1 @@
+"""Animators: landmark-driven renderers that methods share."""

@@ -1,0 +1,1 @@
+"""Metrics: one file per family. Imports charachbench, never the other way round."""
