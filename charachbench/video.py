@@ -128,7 +128,7 @@ def _encode(
 
     rate = Fraction(video.fps).limit_denominator(100_000)
     with av.open(str(path), "w", format=container, options={}) as output:
-        stream = output.add_stream(codec, rate=rate, options=options)
+        stream: Any = output.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = video.size
         stream.pix_fmt, stream.gop_size = pixel_format, gop
         stream.codec_context.time_base = 1 / rate

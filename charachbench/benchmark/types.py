@@ -5,14 +5,20 @@ Nothing here is read from disk until it is asked for, so opening a benchmark of 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from charachbench.errors import UserError
 from charachbench.video import Video
+
+if TYPE_CHECKING:
+    from charachbench.landmarks.detectors import Detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,3 +167,23 @@ class Benchmark:
     def characters(self) -> tuple[Character, ...]:
         """In the order of first appearance."""
         return tuple({pair.character.name: pair.character for pair in self.pairs}.values())
+
+
+class BenchmarkSource(ABC):
+    """Where a benchmark comes from; what the configuration's ``benchmark`` describes."""
+
+    @abstractmethod
+    def open(self, detector: Detector, cache: Path) -> Benchmark:
+        """Find the characters, drivers and pairs; nothing is decoded yet.
+
+        Args:
+            detector: finds the drivers' landmarks.
+            cache: a folder for what can be made again.
+
+        Raises:
+            UserError: the benchmark is missing, empty or contradicts itself.
+        """
+
+    def problems(self) -> list[str]:
+        """All that is missing or unreadable, a sentence each; reads every file."""
+        return []

@@ -1,0 +1,5 @@
+"""`python -m charachbench`."""
+
+from charachbench.app import main
+
+main()

@@ -1,0 +1,111 @@
+"""The command line: `charachbench [COMMAND] [overrides]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from charachbench import __version__, config
+from charachbench.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+WITHOUT_METHOD = (config.Command.leaderboard, config.Command.track, config.Command.check)
+
+EXAMPLES = """
+  charachbench experiment=demo                                   all weight-free methods on the toy benchmark
+  charachbench method=still                                      one method
+  charachbench -m method=still,warp,oracle                       a sweep
+  charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
+  charachbench method=videos method.root=DIR                     videos that are already made
+  charachbench leaderboard                                       the tables again
+"""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted."""
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        sys.stdout.write(help_text())
+        return
+    if "--version" in arguments:
+        sys.stdout.write(f"charachbench {__version__}\n")
+        return
+    try:
+        sys.argv[1:] = translate(arguments)
+        sys.exit(_run())
+    except UserError as error:
+        sys.stderr.write(f"charachbench: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("charachbench: interrupted; what is finished is kept, run the same command to go on\n")
+        sys.exit(130)
+
+
+def translate(arguments: list[str]) -> list[str]:
+    """Our arguments as Hydra's: a bare first word is the command.
+
+    Raises:
+        UserError: there is no such command.
+    """
+    if not arguments or arguments[0].startswith("-") or "=" in arguments[0]:
+        return arguments
+    word, *rest = arguments
+    names = [command.name for command in config.Command]
+    if word not in names:
+        raise UserError(f"'{word}' is not a command;{config.suggest(word, names)}")
+    overrides = [f"command={word}"]
+    if config.Command[word] in WITHOUT_METHOD and not {"-m", "--multirun"} & set(rest):
+        overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
+    return overrides + rest
+
+
+def _run() -> int:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from charachbench import sweep
+
+    config.register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, to be told in one sentence
+
+    @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
+    def task(composed: DictConfig) -> None:
+        from charachbench import sweep
+
+        sweep.run_job(composed)
+
+    try:
+        task()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise config.explain(error) from error
+    if sweep.failures:
+        count = len(sweep.failures)
+        sys.stderr.write(f"charachbench: {f'{count} failed, the first: ' if count > 1 else ''}{sweep.failures[0]}\n")
+        return 1
+    return 0
+
+
+def help_text() -> str:
+    """Usage, commands, and what every configuration group offers; reads file names alone, so that it is instant."""
+    conf = Path(__file__).parent.parent / "conf"
+    groups = {
+        folder.name: ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        for folder in sorted(conf.iterdir())
+        if folder.is_dir() and folder.name not in ("hydra", "local", "__pycache__")
+    }
+    lines = ["usage: charachbench [COMMAND] [SETTING=VALUE ...] [-m]", "", "commands:"]
+    lines += [f"  {command.name:<12} {command.value}" for command in config.Command]
+    lines += ["", "choices (GROUP=NAME):", *(f"  {name:<12} {choices}" for name, choices in groups.items())]
+    lines += [
+        "",
+        "settings: GROUP.SETTING=VALUE, and",
+        *(f"  {name:<12} {text}" for name, text in config.SETTINGS.items()),
+    ]
+    lines += ["", "examples:" + EXAMPLES]
+    lines += ["-m sweeps over comma-separated values; --cfg job shows the configuration; --hydra-help tells the rest."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,35 @@
+"""`charachbench evaluate`: score every finished pair that has no score yet, of one method or of all."""
+
+import logging
+from pathlib import Path
+
+from charachbench.commands import open_benchmark
+from charachbench.config import Config
+from charachbench.evaluate import Tally, build_metrics, evaluate
+from charachbench.generate import describe_run
+from charachbench.store import Run, Store
+
+log = logging.getLogger(__name__)
+
+
+def execute(settings: Config) -> list[str]:
+    """Evaluate the runs in the store (`method=...` picks one); returns the scores that failed."""
+    metrics = build_metrics(settings)
+    store = Store(Path(settings.results))
+    benchmark = open_benchmark(settings, store)
+    runs = store.runs(benchmark)
+    if settings.method is not None:
+        key = describe_run(settings, benchmark).key
+        runs = [run for run in runs if run.info.key == key]
+    if not runs:
+        log.info("nothing to evaluate: no run of %s in %s", settings.method_name or benchmark.name, settings.results)
+    return [line for run in runs for line in report(run, evaluate(settings, benchmark, run, metrics))]
+
+
+def report(run: Run, tally: Tally) -> list[str]:
+    """Say what was done; returns the scores that failed."""
+    if not tally.scored:
+        log.info("%s: %d scores, nothing to evaluate", run.info.method_name, tally.reused)
+    else:
+        log.info("%s: %d scores, %d already in the store", run.info.method_name, tally.scored, tally.reused)
+    return [f"{where}: {reason}" for where, reason in tally.errors.items()]

@@ -1,0 +1,202 @@
+"""The configuration: its schema, and how a node with a ``_target_`` becomes an object.
+
+Everything is checked here, before anything heavy is imported: constructors only store their arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import typing
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from charachbench.errors import UserError
+
+T = TypeVar("T")
+
+
+class Command(Enum):
+    """The words that may come first on the command line."""
+
+    run = "generate, evaluate and show the leaderboard"
+    generate = "animate every pair that is not in the store yet"
+    evaluate = "score every finished pair that has no score yet"
+    leaderboard = "make the tables from the stored scores"
+    track = "send stored runs to W&B"
+    check = "report what is missing or unreadable in a benchmark"
+
+
+class Aggregation(Enum):
+    """Over which pairs a method's figure in the leaderboard is."""
+
+    shared_pairs = "over the pairs that every shown method has"
+    own_pairs = "over each method's own pairs"
+
+
+@dataclass
+class LeaderboardConfig:
+    """How the leaderboard is made."""
+
+    aggregation: Aggregation = Aggregation.shared_pairs
+    """Over which pairs a method's figure is."""
+    methods: list[str] | None = None
+    """Show these methods only; null shows every method in the store."""
+
+
+@dataclass
+class Config:
+    """All settings of a job; the groups' own are checked against the constructors they name."""
+
+    command: Command = Command.run
+    benchmark: Any = None
+    detector: Any = None
+    landmarks: Any = None
+    animator: Any = None
+    method: Any = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tracking: Any = None
+    leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
+    method_name: str | None = None
+    """The chosen file of the group ``method``: what the row is called."""
+    seed: int = 0
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, or auto: cuda where there is one, else cpu."""
+    on_error: str = "continue"
+    """continue: record a failed pair and go on; raise: stop at once."""
+    results: str = "results"
+    """The store."""
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("continue", "raise"):
+            raise UserError(f"on_error: '{self.on_error}' is not known; accepted: continue, raise")
+
+
+SETTINGS = {
+    "seed": "of all randomness (0)",
+    "device": "auto, cpu, cuda, cuda:N, mps (auto)",
+    "on_error": "continue or raise when a pair fails (continue)",
+    "results": "the folder where everything is kept (results)",
+}
+
+
+def register() -> None:
+    """Make the schema known to Hydra."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def resolve(config: Any) -> Config:
+    """The composed configuration, its interpolations resolved, as plain objects.
+
+    Raises:
+        UserError: a value that must be given is not.
+    """
+    from omegaconf import OmegaConf
+
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise UserError(f"{missing[0]}: must be given, as in {missing[0]}=VALUE")
+    resolved = OmegaConf.to_object(config)
+    if not isinstance(resolved, Config):
+        raise TypeError(f"expected the configuration of charachbench, got {type(resolved).__name__}")
+    return resolved
+
+
+def locate(node: Any, where: str) -> type:
+    """The class that a node's ``_target_`` names."""
+    target = node.get("_target_") if isinstance(node, dict) else None
+    if not isinstance(target, str) or "." not in target:
+        raise UserError(f"{where}: needs a _target_ of the form package.module.Class, got {target!r}")
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{where}._target_: cannot import {target} ({error})") from error
+    if not inspect.isclass(found):
+        raise UserError(f"{where}._target_: {target} is not a class")
+    return typing.cast("type", found)
+
+
+def build(node: dict[str, Any], where: str, kind: type[T]) -> T:
+    """Make the object that a node describes, and those within it, its arguments checked against the annotations.
+
+    Args:
+        node: ``_target_`` and the constructor's arguments.
+        where: the node's name in the configuration, for messages.
+        kind: what it must be.
+
+    Raises:
+        UserError: it is of another kind, or an argument is unknown, missing or of the wrong type.
+    """
+    from pydantic import ConfigDict, ValidationError, create_model
+
+    cls = locate(node, where)
+    if not issubclass(cls, kind):
+        raise UserError(f"{where}._target_: {node['_target_']} is not a {kind.__module__}.{kind.__qualname__}")
+    arguments = {name: _build_nested(value, f"{where}.{name}") for name, value in node.items() if name != "_target_"}
+    parameters = [p for name, p in inspect.signature(cls.__init__).parameters.items() if name != "self"]
+    annotations = typing.get_type_hints(cls.__init__)
+    accepted = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    for name in arguments.keys() - set(accepted):
+        raise UserError(f"{where}.{name}: no such setting;{suggest(name, accepted)}")
+    fields: dict[str, Any] = {
+        f"value_{p.name}": (annotations.get(p.name, Any), ... if p.default is p.empty else p.default)
+        for p in parameters
+        if p.name in accepted
+    }
+    model = create_model(cls.__name__, __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
+    try:
+        checked = model.model_validate({f"value_{name}": value for name, value in arguments.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]).removeprefix("value_")
+        got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        raise UserError(f"{where}.{name}: {first['msg'].lower()}{got}") from None
+    made: T = cls(**{name: getattr(checked, f"value_{name}") for name in accepted})
+    return made
+
+
+def _build_nested(value: Any, where: str) -> Any:
+    return build(value, where, object) if isinstance(value, dict) and "_target_" in value else value
+
+
+def versions(node: Any, where: str) -> dict[str, int]:
+    """The ``version`` of every class that a node names, itself and those within it: part of every key."""
+    if not isinstance(node, dict):
+        return {}
+    found = {node["_target_"]: int(getattr(locate(node, where), "version", 1))} if "_target_" in node else {}
+    for name, value in node.items():
+        found |= versions(value, f"{where}.{name}")
+    return found
+
+
+def suggest(name: str, accepted: list[str]) -> str:
+    """`` did you mean 'x'? accepted: ...``."""
+    close = difflib.get_close_matches(name, accepted, n=1)
+    hint = f" did you mean '{close[0]}'?" if close else ""
+    return f"{hint} accepted: {', '.join(sorted(accepted)) or 'nothing'}"
+
+
+def explain(error: Exception) -> UserError:
+    """An exception of Hydra or OmegaConf in one sentence."""
+    from hydra.errors import MissingConfigException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return UserError(f"{group}: '{name}' is not known;{suggest(name, list(error.options))}")
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key is not None:
+        parent = cause.parent_node
+        if isinstance(parent, DictConfig) and cause.key not in parent:
+            return UserError(f"{cause.full_key}: no such setting;{suggest(str(cause.key), [str(k) for k in parent])}")
+        return UserError(f"{cause.full_key}: {_first_line(cause)}")
+    return UserError(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

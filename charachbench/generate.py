@@ -1,0 +1,238 @@
+"""Pairs -> method -> store."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from charachbench import config, keys, provenance
+from charachbench.benchmark.types import Benchmark, Pair
+from charachbench.errors import UserError, reason_for
+from charachbench.progress import track
+from charachbench.protocols import Animation, Method
+from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, pair_inputs, write_json
+
+log = logging.getLogger(__name__)
+
+GIVEN = ("truth", "landmarks")
+
+
+@dataclass
+class Outcome:
+    """What became of the pairs of one run."""
+
+    run: Run
+    made: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def build_method(settings: config.Config) -> Method:
+    """The configured method, nothing loaded yet.
+
+    Raises:
+        UserError: none was chosen, or it is wrongly configured.
+    """
+    if settings.method is None or settings.method_name is None:
+        raise UserError("method: none was chosen; accepted: method=still, method=warp, ... (see `charachbench --help`)")
+    if unknown := set(settings.method.get("given", [])) - set(GIVEN):
+        raise UserError(f"method.given: '{unknown.pop()}' is not known; accepted: {', '.join(GIVEN)}")
+    return config.build(_arguments(settings.method), "method", Method)
+
+
+def _arguments(method: dict[str, Any]) -> dict[str, Any]:
+    """The method's own part of its configuration: ``given`` and ``control`` are for the harness."""
+    return {name: value for name, value in method.items() if name not in ("given", "control")}
+
+
+def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
+    """The run that a configuration with a method asks for."""
+    method, given = _arguments(settings.method), sorted(settings.method.get("given", []))
+    versions = config.versions(method, "method")
+    key = keys.digest({"schema": SCHEMA, "method": method, "given": given, "versions": versions, "seed": settings.seed})
+    return RunInfo(
+        key=key,
+        method_name=str(settings.method_name),
+        method=method,
+        given=given,
+        control=bool(settings.method.get("control", False)),
+        versions=versions,
+        seed=settings.seed,
+        benchmark={"name": benchmark.name, "options": benchmark.options},
+    )
+
+
+def as_seen(pair: Pair, given: list[str]) -> Pair:
+    """The pair without truth and annotation, which are for scoring, but for what ``given`` lists."""
+    character = pair.character if "landmarks" in given else pair.character.without_landmarks()
+    return replace(pair, character=character, truth=pair.truth if "truth" in given else None)
+
+
+def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Outcome:
+    """Animate every pair of the benchmark that is not in the store, and record those that fail.
+
+    Raises:
+        UserError: the configuration or the store is at fault, or a pair failed and ``on_error`` is ``raise``.
+    """
+    method, info = build_method(settings), describe_run(settings, benchmark)
+    run = store.open_run(benchmark, info)
+    seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
+    method.prepare(seen)
+    worker = _Worker(settings, run, method)
+    outcome = Outcome(run)
+
+    def attempt(pair: Pair, *, wait: bool) -> bool:
+        """False where another process works on the pair."""
+        inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
+        entry = run.entry(pair, inputs)
+        if _is_finished(entry, worker.sources):
+            outcome.reused.append(pair.name)
+            return True
+        with entry.locked(wait=wait) as mine:
+            if not mine:
+                return False
+            if _is_finished(entry, worker.sources):
+                outcome.reused.append(pair.name)
+            elif (reason := worker.work(pair, entry, inputs)) is None:
+                outcome.made.append(pair.name)
+            else:
+                outcome.failed[pair.name] = reason
+            return True
+
+    elsewhere = [pair for pair in track(seen.pairs, info.method_name) if not attempt(pair, wait=False)]
+    for pair in elsewhere:  # done by then, or left over by a process that died
+        attempt(pair, wait=True)
+    return outcome
+
+
+def _is_finished(entry: Entry, sources: str) -> bool:
+    record = entry.record()
+    if record is None or record["status"] != "ok" or not entry.video_path.is_file():
+        return False
+    if record["sources"] != sources:
+        _warn_of_other_code(entry, record)
+    return True
+
+
+def _warn_of_other_code(entry: Entry, record: dict[str, Any]) -> None:
+    folder = entry.folder.parent
+    if folder not in _warned:
+        _warned.add(folder)
+        log.warning(
+            "%s: the code of this method has changed since its videos were made, which are kept; "
+            "if that changes its output, raise `version` in its class",
+            record["method"],
+        )
+
+
+_warned: set[Any] = set()
+
+
+@dataclass
+class _Worker:
+    """Animates single pairs and writes down how that went."""
+
+    settings: config.Config
+    run: Run
+    method: Method
+    load_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        self.sources = provenance.sources(self.run.info.method, "method")
+
+    def work(self, pair: Pair, entry: Entry, inputs: dict[str, str]) -> str | None:
+        """Animate, store and record a pair; the reason where it failed."""
+        record: dict[str, Any] = {
+            "schema": SCHEMA,
+            "pair": pair.name,
+            "character": pair.character.name,
+            "domain": pair.character.domain,
+            "driver": pair.driver.name,
+            "method": self.run.info.method_name,
+            "run": self.run.info.key,
+            "config": {"method": self.run.info.method, "benchmark": self.run.info.benchmark},
+            "given": self.run.info.given,
+            "seed": self.run.info.seed,
+            "inputs": inputs,
+            "sources": self.sources,
+            "code": provenance.code(),
+            "packages": provenance.packages(),
+        }
+        reason = None
+        try:
+            record |= {"status": "ok"} | self._animate(pair, entry)
+        except StoreError:
+            raise
+        except Exception as error:
+            reason = reason_for(error)
+            record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
+        record["finished"] = datetime.now(UTC).isoformat()
+        write_json(entry.folder / "record.json", record)
+        if reason is not None:
+            log.error("%s: pair %s failed: %s", self.run.info.method_name, pair.name, reason)
+            if self.settings.on_error == "raise":
+                raise UserError(f"pair {pair.name} failed: {reason}")
+        return reason
+
+    def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
+        device = provenance.resolve_device(self.settings.device)
+        if self.load_seconds is None:
+            with _Timer() as loading:
+                self.method.load(device)
+            self.load_seconds = loading.seconds
+        with _Timer() as reading:  # so that decoding is not counted as the method's time
+            frames, size = len(pair.driver.video), pair.character.image.shape[:2]
+        memory = provenance.PeakMemory(device)
+        with _Timer() as generating:
+            animation = self.method.animate(pair, self.run.info.seed)
+        peak = memory.read()
+        _check(animation, frames, size)
+        with _Timer() as encoding:
+            sha256 = entry.write_animation(animation.video, animation.landmarks, animation.first_landmarks)
+        return {
+            "device": device,
+            "device_name": provenance.device_name(device),
+            "frames": frames,
+            "size": list(size),
+            "fps": animation.video.fps,
+            "seconds": {
+                "load": self.load_seconds,
+                "read": reading.seconds,
+                "generate": generating.seconds,
+                "encode": encoding.seconds,
+            },
+            "frames_per_second": frames / max(generating.seconds, 1e-9),
+            "peak_memory_mib": peak,
+            "video_sha256": sha256,
+            "notes": animation.notes,
+        }
+
+
+def _check(animation: Animation, frames: int, size: tuple[int, int]) -> None:
+    if not isinstance(animation, Animation):
+        raise TypeError(f"a method returns an Animation, got {type(animation).__name__}")
+    made = animation.video
+    if len(made) != frames or made.size != tuple(size):
+        raise ValueError(
+            f"the method made {len(made)} frames of {made.size[1]} x {made.size[0]}, "
+            f"wanted {frames} (as the driver) of {size[1]} x {size[0]} (as the character)"
+        )
+    if animation.landmarks is not None and animation.landmarks.shape != (frames, 68, 2):
+        raise ValueError(f"the method's landmarks have shape {animation.landmarks.shape}, wanted ({frames}, 68, 2)")
+
+
+class _Timer:
+    """Wall time of a block."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> _Timer:
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start

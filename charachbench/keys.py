@@ -1,0 +1,11 @@
+"""Hashes by which the store knows what it has."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def digest(value: Any) -> str:
+    """sha256, in hex, of a JSON-serialisable value; the order of mappings does not matter."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Leaderboards: tables as queries over the stored scores."""

@@ -1,0 +1,97 @@
+"""Every score as one tidy table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from charachbench.benchmark.types import Benchmark
+from charachbench.evaluate import NamedMetric
+from charachbench.store import Run, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "benchmark", "method", "run", "control", "given", "character", "domain", "driver", "pair",
+    "metric", "status", "value", "reason", "array",
+)  # fmt: skip
+
+
+def collect(
+    store: Store, benchmark: Benchmark, metrics: Sequence[NamedMetric], methods: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """One row for each run, pair and metric, whatever became of it.
+
+    Returns:
+        Columns ``COLUMNS``; ``status`` is ``scored``, ``unscored``, ``error`` (of the metric), ``failed`` (of the
+        method), ``pending`` (not scored yet) or ``missing`` (not generated yet); ``value`` is None but for scored
+        pairs of metrics that mean something for a single pair; ``array`` is the path of what the metric extracted.
+    """
+    import pandas as pd
+
+    runs = [run for run in store.runs(benchmark) if methods is None or run.info.method_name in methods]
+    labels = label_runs(runs)
+    rows = [row for run in runs for row in _rows(run, labels[run.info.key], benchmark, metrics)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMetric]) -> list[tuple[Any, ...]]:
+    finished, failed = run.finished(benchmark), run.failed(benchmark)
+    rows = []
+    for pair in benchmark.pairs:
+        scores = finished[pair.name][0].scores() if pair.name in finished else {}
+        for metric in metrics:
+            status, value, reason, array = "missing", None, "not generated yet", None
+            if pair.name in failed:
+                status, reason = "failed", failed[pair.name]["reason"]
+            elif pair.name in finished:
+                entry, record = finished[pair.name]
+                key = metric.key(pair, record["video_sha256"])
+                score = scores.get(key, {"status": "pending", "reason": "not scored yet"})
+                status, value, reason = score["status"], score.get("value"), score.get("reason", "")
+                array = str(entry.array_path(metric.name, key)) if status == "scored" else None
+            rows.append(
+                (
+                    benchmark.name, label, run.info.key, run.info.control, "+".join(run.info.given),
+                    pair.character.name, pair.character.domain, pair.driver.name, pair.name,
+                    metric.name, status, value, reason, array,
+                )
+            )  # fmt: skip
+    return rows
+
+
+def label_runs(runs: Sequence[Run]) -> dict[str, str]:
+    """Row names by run key: the method's name, and for runs of one name the settings in which they differ."""
+    labels = {}
+    for run in runs:
+        namesakes = [other for other in runs if other.info.method_name == run.info.method_name]
+        settings = {other.info.key: _flat({**other.info.method, "seed": other.info.seed}) for other in namesakes}
+        mine = settings[run.info.key]
+        names = sorted({name for each in settings.values() for name in each})
+        differing = [name for name in names if len({str(each.get(name)) for each in settings.values()}) > 1]
+        parts = [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
+        labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
+    counts = Counter(labels.values())
+    return {key: label if counts[label] == 1 else f"{label} #{key[:4]}" for key, label in labels.items()}
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {key: leaf for name, value in node.items() for key, leaf in _flat(value, f"{prefix}.{name}").items()}
+
+
+def _short(name: str) -> str:
+    """The setting's name without the path to it; a class is called after what it is set for."""
+    return name.removesuffix("._target_").rpartition(".")[2]
+
+
+def _value(value: Any) -> str:
+    text = str(value)
+    if "." in text and text.rpartition(".")[2][:1].isupper():  # a class: its name, in the spelling of the settings
+        name = text.rpartition(".")[2]
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    return Path(text).name if "/" in text else text

@@ -1,0 +1,150 @@
+"""A leaderboard as Markdown, CSV, LaTeX and in the terminal."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from charachbench.leaderboard.aggregate import Cell, Column, Leaderboard, Row
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+class Style(NamedTuple):
+    """How one format writes plain text, the best figure and the second best."""
+
+    plain: Callable[[str], str]
+    best: Callable[[str], str]
+    second: Callable[[str], str]
+
+
+def _name(row: Row) -> str:
+    return row.method + (" †" if "landmarks" in row.given else "") + (" ‡" if row.control else "")
+
+
+def _coverage(row: Row, board: Leaderboard) -> str:
+    return f"{row.made}/{board.pairs}" + (f" ({row.failed} failed)" if row.failed else "")
+
+
+def _figure(cell: Cell | None, column: Column | None, board: Leaderboard, style: Style) -> str:
+    if cell is None or cell.value is None or column is None:
+        return style.plain("–")
+    write = {1: style.best, 2: style.second}.get(cell.rank, style.plain)
+    figure = write(f"{cell.value:.{column.decimals}f}")
+    return figure if column.pairs is not None or cell.pairs == board.pairs else f"{figure} ({cell.pairs})"
+
+
+def _table(board: Leaderboard, style: Style) -> list[list[str]]:
+    """Headings and rows of the main table."""
+    lines = [[style.plain(text) for text in ("method", "pairs", *(column.heading for column in board.columns))]]
+    for row in board.rows:
+        figures = [_figure(row.cells[column.name], column, board, style) for column in board.columns]
+        lines.append([style.plain(_name(row)), style.plain(_coverage(row, board)), *figures])
+    return lines
+
+
+def _domain_table(board: Leaderboard, name: str, style: Style) -> list[list[str]]:
+    """Headings and rows of one metric's table: methods by domains."""
+    lines = [[style.plain(text) for text in ("method", *board.domains)]]
+    for row in board.rows:
+        figures = []
+        for part in board.domains.values():
+            cells = next((other.cells for other in part.rows if other.method == row.method), {})
+            column = next((column for column in part.columns if column.name == name), None)
+            figures.append(_figure(cells.get(name), column, part, style))
+        lines.append([style.plain(_name(row)), *figures])
+    return lines
+
+
+def markdown(board: Leaderboard) -> str:
+    """GitHub-flavoured Markdown: best bold, second underlined."""
+
+    def plain(text: str) -> str:
+        return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+
+    def table(lines: list[list[str]]) -> str:
+        rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
+        return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+
+    style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>")
+    parts = [f"# {plain(board.benchmark)}", table(_table(board, style))]
+    parts.append("\n".join(f"* {plain(note)}" for note in board.footnotes()))
+    if len(board.domains) > 1:
+        parts.append("## By domain")
+        for column in board.columns:
+            parts += [f"### {plain(column.heading)}", table(_domain_table(board, column.name, style))]
+    return "\n\n".join(parts) + "\n"
+
+
+def comma_separated(board: Leaderboard) -> str:
+    """One line for each method, metric and domain (``all`` over the whole benchmark), unrounded."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["benchmark", "domain", "method", "control", "given", "made", "failed", "pairs", "metric", "unit", "direction",
+         "value", "scored_pairs"]
+    )  # fmt: skip
+    for domain, part in (("all", board), *board.domains.items()):
+        for row in part.rows:
+            for column in part.columns:
+                cell = row.cells[column.name]
+                value = "" if cell.value is None else repr(cell.value)
+                writer.writerow(
+                    [board.benchmark, domain, row.method, row.control, row.given, row.made, row.failed, part.pairs,
+                     column.name, column.unit, column.direction, value, cell.pairs]
+                )  # fmt: skip
+    return out.getvalue()
+
+
+def latex(board: Leaderboard) -> str:
+    """A ``table`` environment for booktabs, with a caption that says what the figures are."""
+    style = Style(_latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
+    headings, *rows = _table(board, style)
+    caption = f"{board.benchmark}: {board.pairs} pairs. " + " ".join(board.footnotes())
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_latex_escape(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
+            r"\toprule",
+            " & ".join(headings) + r" \\",
+            r"\midrule",
+            *(" & ".join(row) + r" \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_escape(text: str) -> str:
+    special = {
+        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--",
+    }  # fmt: skip
+    return "".join(special.get(letter, letter) for letter in text)
+
+
+def terminal(board: Leaderboard) -> Group:
+    """The main table and its footnotes, for ``rich``."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
+    headings, *rows = _table(board, style)
+    table = Table(title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
+    for row, texts in zip(board.rows, rows, strict=True):
+        table.add_row(*texts, style="dim" if row.control else "")
+    return Group(table, *(Text(note, style="dim") for note in board.footnotes()))

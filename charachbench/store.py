@@ -1,0 +1,288 @@
+"""The store: everything that was computed, keyed so that nothing is done twice and nothing stale is reused.
+
+::
+
+    <root>/<benchmark>-<key>/                       one folder per benchmark and its options
+        benchmark.json  leaderboard.{md,csv,tex}  scores.parquet
+        <method>-<key>/                             one folder per run
+            run.json
+            <pair>-<fingerprint>/                   one folder per pair and its inputs
+                video.mkv  preview.mp4  landmarks.npy  record.json  scores.json  <metric>-<key>.npy
+    <root>/cache/                                   what can be made again: detected landmarks, the toy benchmark
+
+Every file appears whole or not at all (written aside, then renamed); ``record.json`` comes last and makes a pair
+finished. Any number of processes may work on one store: a pair is worked on under its lock, which the system gives
+back when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charachbench import video
+from charachbench.benchmark.types import Benchmark, Pair
+from charachbench.errors import UserError
+from charachbench.keys import digest
+from charachbench.video import Video
+
+SCHEMA = 1
+
+
+def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a file beside ``path``, then rename it; on any failure ``path`` is as it was.
+
+    Raises:
+        UserError: the disk is full or cannot be written.
+    """
+    aside = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    try:
+        write(aside)
+        with aside.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        aside.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StoreError(
+                f"{path.parent}: cannot be written ({os.strerror(error.errno)}); "
+                "all finished pairs are kept, mend it and run the same command again"
+            ) from error
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+class StoreError(UserError):
+    """The store itself fails: going on with the next pair would not help."""
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Strict JSON, atomically."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    atomic_write(path, lambda aside: _discard(aside.write_text(text + "\n", encoding="utf-8")))
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """One ``.npy``, atomically."""
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as handle:
+            np.save(handle, array, allow_pickle=False)
+
+    atomic_write(path, write)
+
+
+def _discard(_: object) -> None:
+    """Make a call that returns something one that returns nothing."""
+
+
+def read_json(path: Path) -> Any:
+    """The value, or None where the file is missing or damaged (it is then made again)."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def folder_name(name: str, key: str) -> str:
+    """A readable and safe folder name; the key keeps names apart that look alike once they are safe."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "_"
+    return f"{safe[:80]}-{key[:8]}"
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is: one method, wholly configured, on one benchmark.
+
+    Attributes:
+        key: hash of everything here that can change the output.
+        method_name: the row's name.
+        method: the method's configuration, resolved.
+        given: what the method may see beside image and driver: ``truth``, ``landmarks``.
+        control: a row that shows a metric's floor or ceiling and is not ranked.
+        versions: of all classes that the configuration names.
+        seed: of all randomness.
+        benchmark: name and options.
+    """
+
+    key: str
+    method_name: str
+    method: dict[str, Any]
+    given: list[str]
+    control: bool
+    versions: dict[str, int]
+    seed: int
+    benchmark: dict[str, Any]
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The folder of one pair within a run."""
+
+    folder: Path
+
+    @property
+    def video_path(self) -> Path:
+        """The lossless video."""
+        return self.folder / "video.mkv"
+
+    @property
+    def preview_path(self) -> Path:
+        """The video for browsers."""
+        return self.folder / "preview.mp4"
+
+    def record(self) -> dict[str, Any] | None:
+        """The pair's record, None where there is none or it is damaged."""
+        value = read_json(self.folder / "record.json")
+        return value if isinstance(value, dict) and value.get("schema") == SCHEMA else None
+
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """What metrics made of the pair, by metric key."""
+        value = read_json(self.folder / "scores.json")
+        return value if isinstance(value, dict) else {}
+
+    def array_path(self, metric: str, key: str) -> Path:
+        """Where the array that a metric extracted is kept."""
+        return self.folder / f"{folder_name(metric, key)}.npy"
+
+    @contextlib.contextmanager
+    def locked(self, *, wait: bool) -> Iterator[bool]:
+        """Hold the pair's lock; yields false, without waiting, where another process holds it and ``wait`` is false."""
+        import filelock
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock")
+            lock.acquire(timeout=-1 if wait else 0)
+        except filelock.Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StoreError(f"{self.folder}: cannot be written ({error.strerror})") from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def write_animation(self, made: Video, landmarks: np.ndarray | None, first: np.ndarray | None) -> str:
+        """Store a result, all but its record; returns the sha256 of the lossless file."""
+        for leftover in self.folder.glob(".*.*"):  # of a process that was killed here
+            leftover.unlink(missing_ok=True)
+        atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+        atomic_write(self.preview_path, lambda aside: video.write_preview(made, aside))
+        for name, array in (("landmarks", landmarks), ("first_landmarks", first)):
+            if array is not None:
+                write_array(self.folder / f"{name}.npy", array)
+        return hashlib.sha256(self.video_path.read_bytes()).hexdigest()
+
+    def first_landmarks(self) -> np.ndarray | None:
+        """See ``Animation.first_landmarks``."""
+        path = self.folder / "first_landmarks.npy"
+        return np.load(path, allow_pickle=False) if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one run."""
+
+    folder: Path
+    info: RunInfo
+
+    def entry(self, pair: Pair, inputs: dict[str, str]) -> Entry:
+        """Where a pair with these inputs is, or will be, kept."""
+        return Entry(self.folder / folder_name(pair.name, digest({"pair": pair.name, **inputs})))
+
+    def finished(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+        """By pair name, the entry and record of every pair of the benchmark that was tried with its present inputs."""
+        return {name: found for name, found in self._latest(benchmark).items() if found[1]["status"] == "ok"}
+
+    def failed(self, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
+        """By pair name, the record of every pair that failed when it was last tried with its present inputs."""
+        return {name: record for name, (_, record) in self._latest(benchmark).items() if record["status"] == "failed"}
+
+    def _latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+        wanted = {pair.name: pair_inputs(pair, self.info.given) for pair in benchmark.pairs}
+        latest: dict[str, tuple[Entry, dict[str, Any]]] = {}
+        for entry, record in self._records:
+            name = record["pair"]
+            inputs = {key: value for key, value in record["inputs"].items() if key != "method"}
+            newest = name not in latest or record["finished"] > latest[name][1]["finished"]
+            if wanted.get(name) == inputs and newest:
+                latest[name] = (entry, record)
+        return latest
+
+    @cached_property
+    def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
+        entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
+        return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+
+
+def pair_inputs(pair: Pair, given: list[str]) -> dict[str, str]:
+    """Fingerprints of all that a method sees of a pair."""
+    inputs = {"character": pair.character.fingerprint, "driver": pair.driver.fingerprint}
+    if "landmarks" in given:
+        inputs["landmarks"] = pair.character.annotation_fingerprint
+    if "truth" in given:
+        inputs["truth"] = pair.truth.fingerprint if pair.truth else ""
+    return inputs
+
+
+class Store:
+    """A folder of results.
+
+    Raises:
+        StoreError: the folder cannot be made.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"results: cannot make the folder {root} ({error.strerror})") from error
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.root / "cache"
+
+    def benchmark_folder(self, benchmark: Benchmark) -> Path:
+        """The folder of a benchmark under its present options."""
+        identity = {"name": benchmark.name, "options": benchmark.options}
+        folder = self.root / folder_name(benchmark.name, digest(identity))
+        if not (folder / "benchmark.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "benchmark.json", {"schema": SCHEMA, **identity, "licence": benchmark.licence})
+        return folder
+
+    def open_run(self, benchmark: Benchmark, info: RunInfo) -> Run:
+        """The run's folder, made if it is not there."""
+        folder = self.benchmark_folder(benchmark) / folder_name(info.method_name, info.key)
+        known = next((run for run in self.runs(benchmark) if run.info.key == info.key), None)
+        if known is not None:  # the same configuration under another name
+            return known
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "run.json", asdict(info))
+        return Run(folder, info)
+
+    def runs(self, benchmark: Benchmark) -> list[Run]:
+        """All runs on a benchmark, by name."""
+        runs = []
+        for path in sorted(self.benchmark_folder(benchmark).glob("*/run.json")):
+            info = read_json(path)
+            if isinstance(info, dict) and info.get("schema") == SCHEMA:
+                runs.append(Run(path.parent, RunInfo(**info)))
+        return runs

@@ -1,0 +1,111 @@
+"""What a Hydra job does, and what comes after the last one of a sweep."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.experimental.callback import Callback
+
+from charachbench import config, keys
+from charachbench.errors import UserError, reason_for
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+JOB_FILE = "job.json"
+
+failures: list[str] = []
+"""What failed in this process's job, or in all jobs of its sweep: decides the exit status of the command line."""
+
+
+def run_job(composed: DictConfig) -> None:
+    """Execute the command of one composed configuration.
+
+    What fails is written down beside the job's log, where ``AfterSweep`` finds it whatever machine the job ran on;
+    so an exception ends this job alone, not the sweep.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    settings: config.Config | None = None
+    try:
+        settings = config.resolve(composed)
+        failed = execute(settings)
+        if settings.command is config.Command.run and not in_sweep:
+            finish(settings)
+    except Exception as error:
+        if not isinstance(error, UserError):
+            (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            if not in_sweep:
+                raise
+        failed = [reason_for(error)]
+        if in_sweep:
+            log.error("%s", failed[0])
+    failures.extend(failed)
+    if settings is not None:
+        plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
+        (folder / JOB_FILE).write_text(json.dumps({"failed": failed, "settings": plain}), encoding="utf-8")
+
+
+def execute(settings: config.Config) -> list[str]:
+    """Check the settings and run the command's module; returns what failed."""
+    from charachbench.commands import validate
+
+    validate(settings)
+    module = importlib.import_module(f"charachbench.commands.{settings.command.name}")
+    failed: list[str] = module.execute(settings)
+    return failed
+
+
+def finish(settings: config.Config) -> None:
+    """Rebuild the leaderboard once the videos are scored, and show it where results are tracked."""
+    from charachbench.commands import leaderboard, open_benchmark, tracker
+    from charachbench.evaluate import build_metrics
+    from charachbench.store import Store
+
+    metrics, store = build_metrics(settings), Store(Path(settings.results))
+    benchmark = open_benchmark(settings, store)
+    leaderboard.show(settings, benchmark, store, metrics)
+    tracker(settings).send_leaderboard(store, benchmark, metrics)
+
+
+class AfterSweep(Callback):
+    """Once all jobs of a multirun are over: one leaderboard for each benchmark, and what failed."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Gather what the jobs wrote down."""
+        try:
+            _after_sweep(Path(config.hydra.sweep.dir))
+        except Exception as error:  # Hydra would make a warning of it, and the exit status 0
+            failures.append(reason_for(error))
+            log.error("%s", failures[-1], exc_info=not isinstance(error, UserError))
+
+
+def _after_sweep(folder: Path) -> None:
+    from omegaconf import OmegaConf
+
+    failures.clear()  # of the jobs that ran in this process: they are in the files too
+    boards: dict[str, config.Config] = {}
+    jobs = sorted(folder.glob(f"*/{JOB_FILE}"))
+    for path in jobs:
+        job = json.loads(path.read_text(encoding="utf-8"))
+        failures.extend(job["failed"])
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
+        if isinstance(settings, config.Config) and settings.command is config.Command.run:
+            shown = ("benchmark", "detector", "metrics", "leaderboard", "tracking", "results")
+            boards[keys.digest({name: job["settings"][name] for name in shown})] = settings
+    started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
+    if len(jobs) < len(started):
+        failures.append(f"{len(started) - len(jobs)} of {len(started)} jobs did not end; see {folder}")
+    for settings in boards.values():
+        finish(settings)

@@ -1,0 +1,224 @@
+"""Generation: keyed, resumable, honest about what a method may see."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charachbench import video
+from charachbench.commands import open_benchmark
+from charachbench.config import Config
+from charachbench.errors import UserError
+from charachbench.generate import Outcome, describe_run, generate
+from charachbench.store import Store
+from tests.fakes import image, settings
+
+
+def run(config: Config) -> Outcome:
+    store = Store(Path(config.results))
+    return generate(config, open_benchmark(config, store), store)
+
+
+def key(config: Config) -> str:
+    return describe_run(config, open_benchmark(config, Store(Path(config.results)))).key
+
+
+def test_every_pair_is_made_once(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    first, second = run(config), run(config)
+    assert (len(first.made), len(first.reused)) == (6, 0)
+    assert (len(second.made), len(second.reused)) == (0, 6)
+
+
+def test_frames_are_kept_bit_for_bit(tmp_path: Path) -> None:
+    config = settings(tmp_path, method_step=3)
+    outcome = run(config)
+    benchmark = open_benchmark(config, Store(tmp_path))
+    entry, record = outcome.run.finished(benchmark)["c1__d0"]
+    kept = video.read(entry.video_path)
+    assert np.array_equal(kept.frames[2], np.roll(image("c1"), 6, axis=1))
+    assert kept.fps == 25
+    assert entry.preview_path.stat().st_size > 0
+    assert record["seconds"].keys() == {"load", "read", "generate", "encode"}
+    assert record["peak_memory_mib"]["ram"] > 10
+    assert record["packages"]["numpy"] == np.__version__
+    assert record["config"]["method"] == config.method
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"method_step": 2}, {"method_fail_on": ["x"]}], ids=lambda change: next(iter(change))
+)
+def test_what_can_change_the_output_changes_the_key(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert key(settings(tmp_path)) != key(settings(tmp_path, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"results": "elsewhere"},
+        {"on_error": "raise"},
+        {"device": "cuda"},
+        {"tracking": {"_target_": "charachbench.tracking.Wandb", "mode": "online"}},
+        {"metrics": {}},
+        {"method_name": "other"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_cannot_change_the_output_keeps_the_key(tmp_path: Path, change: dict[str, Any]) -> None:
+    config = settings(tmp_path)
+    if "results" in change:
+        change = {"results": str(tmp_path / "elsewhere")}
+    assert key(config) == key(replace(config, **change))
+
+
+def test_every_setting_is_sorted_into_key_or_not() -> None:
+    """A new field of ``Config`` must be put into one of the two tests above."""
+    in_key = {"seed", "method"}
+    by_content = {"benchmark", "detector", "landmarks", "animator"}  # through the pairs' fingerprints or `method`
+    not_in_key = {"command", "metrics", "tracking", "leaderboard", "method_name", "device", "on_error", "results"}
+    assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
+
+
+def test_a_class_of_a_higher_version_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(settings(tmp_path))
+    monkeypatch.setattr("tests.fakes.Roll.version", 2, raising=False)
+    assert key(settings(tmp_path)) != before
+
+
+def test_changed_inputs_are_done_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    run(settings(tmp_path))
+    outcome = run(settings(tmp_path, benchmark_salt="new"))
+    assert sorted(outcome.made) == ["c0__d0", "c1__d0", "c2__d0"]
+    assert len(outcome.reused) == 3
+    assert len(run(settings(tmp_path)).reused) == 6  # those of the former driver are still there
+
+
+def test_another_subset_of_the_benchmark_reuses_what_is_there(tmp_path: Path) -> None:
+    run(settings(tmp_path, benchmark_characters=2))
+    outcome = run(settings(tmp_path, benchmark_characters=3))
+    assert sorted(outcome.made) == ["c2__d0", "c2__d1"]
+
+
+def test_one_bad_pair_does_not_stop_the_others_and_is_tried_again(tmp_path: Path) -> None:
+    config = settings(tmp_path, method_fail_on=["c1__d0"])
+    outcome = run(config)
+    assert outcome.failed == {"c1__d0": "RuntimeError: out of luck"}
+    assert len(outcome.made) == 5
+    benchmark = open_benchmark(config, Store(tmp_path))
+    assert "out of luck" in outcome.run.failed(benchmark)["c1__d0"]["traceback"]
+    again = run(config)
+    assert (list(again.failed), len(again.reused)) == (["c1__d0"], 5)
+
+
+def test_on_error_raise_stops_at_the_first(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="c0__d0 failed: RuntimeError: out of luck"):
+        run(settings(tmp_path, method_fail_on=["c0__d0"], on_error="raise"))
+
+
+def test_a_wrong_number_of_frames_fails_the_pair(tmp_path: Path) -> None:
+    outcome = run(settings(tmp_path, method_frames=3))
+    assert "made 3 frames of 32 x 32, wanted 4 (as the driver)" in outcome.failed["c0__d0"]
+
+
+@pytest.mark.parametrize("given", [[], ["truth"], ["landmarks"], ["landmarks", "truth"]])
+def test_truth_and_annotation_are_hidden_unless_given(tmp_path: Path, given: list[str]) -> None:
+    report = tmp_path / "seen.txt"
+    run(settings(tmp_path, "Spy", method_report=str(report), method_given=given))
+    fingerprint = "'a'" if "landmarks" in given else "''"
+    seen = f"truth={'truth' in given} landmarks={'landmarks' in given} {fingerprint}"
+    assert set(report.read_text().splitlines()) == {seen}
+
+
+def test_given_accepts_only_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"method.given: 'everything' is not known; accepted: truth, landmarks"):
+        run(settings(tmp_path, method_given=["everything"]))
+
+
+def test_changed_code_is_reported_when_its_results_are_reused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings(tmp_path))
+    monkeypatch.setattr("charachbench.provenance.sources", lambda *_: "other")
+    outcome = run(settings(tmp_path))
+    assert len(outcome.reused) == 6
+    assert caplog.text.count("the code of this method has changed") == 1
+
+
+def test_a_full_disk_ends_the_run_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    config = settings(tmp_path)
+    assert len(run(settings(tmp_path, benchmark_characters=1)).made) == 2
+    monkeypatch.setattr("charachbench.video.write_lossless", no_space)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\); all finished pairs are kept"):
+        run(config)
+    monkeypatch.undo()
+    assert len(run(config).reused) == 2
+    assert not list(tmp_path.rglob(".*.video.mkv"))
+
+
+def test_damaged_records_are_made_again(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    outcome = run(config)
+    entries = [entry for entry, _ in outcome.run.finished(open_benchmark(config, Store(tmp_path))).values()]
+    (entries[0].folder / "record.json").write_text('{"schema": 1, "sta')
+    (entries[1].folder / "record.json").write_text("[]")
+    entries[2].video_path.unlink()
+    assert len(run(config).made) == 3
+
+
+SCRIPT = """
+import sys, time
+from tests import fakes
+from tests.test_generate import run
+from pathlib import Path
+original = fakes.Roll.animate
+def slow(self, pair, seed):
+    with open(sys.argv[2], "a") as log:
+        log.write(pair.name + "\\n")
+    time.sleep(0.15)
+    return original(self, pair, seed)
+fakes.Roll.animate = slow
+print(len(run(fakes.settings(Path(sys.argv[1]))).made))
+"""
+
+
+def start(results: Path, log: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", SCRIPT, str(results), str(log)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_two_processes_on_one_store_share_the_work(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    results = tmp_path / "results"
+    processes = [start(results, log), start(results, log)]
+    made = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sum(made) == 6
+    assert sorted(log.read_text().split()) == sorted(f"c{c}__d{d}" for c in range(3) for d in range(2))
+    assert len(run(settings(results)).reused) == 6
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    log, results = tmp_path / "log.txt", tmp_path / "results"
+    process = start(results, log)
+    while not log.is_file() or len(log.read_text().split()) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    outcome = run(settings(results))
+    assert len(outcome.made) + len(outcome.reused) == 6
+    assert 2 <= len(outcome.reused) < 6
+    records = [json.loads(path.read_text()) for path in results.rglob("record.json")]
+    assert [record["status"] for record in records] == ["ok"] * 6
+    assert not [path for path in results.rglob(".*.*") if path.is_file()]

@@ -1,0 +1,160 @@
+"""Leaderboards: over the same pairs for all, with nothing left out silently."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charachbench.commands import open_benchmark
+from charachbench.config import Aggregation, Config
+from charachbench.evaluate import NamedMetric, build_metrics, evaluate
+from charachbench.generate import generate
+from charachbench.leaderboard import render
+from charachbench.leaderboard.aggregate import Leaderboard, aggregate
+from charachbench.leaderboard.collect import COLUMNS, collect
+from charachbench.store import Store
+from tests.fakes import Brightness, Difference, settings
+
+METRICS = [NamedMetric("up", Brightness(), {}), NamedMetric("down", Difference(), {})]
+
+
+def table(
+    values: Mapping[str, Mapping[str, Mapping[str, float | None]]], controls: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Scores as ``collect`` gives them, from method -> metric -> pair -> value (None: failed)."""
+    rows = []
+    for method, by_metric in values.items():
+        for metric, by_pair in by_metric.items():
+            for pair, value in by_pair.items():
+                status, reason = ("scored", "") if value is not None else ("failed", "out of luck")
+                character, driver = pair.split("__")
+                domain = "even" if int(character[1:]) % 2 == 0 else "odd"
+                rows.append(
+                    ("b", method, method, method in controls, "", character, domain, driver, pair, metric, status,
+                     value, reason, None)
+                )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def value(board: Leaderboard, method: str, metric: str = "up") -> float | None:
+    return next(row for row in board.rows if row.method == method).cells[metric].value
+
+
+def test_means_are_over_the_pairs_that_all_methods_have() -> None:
+    scores = table(
+        {
+            "a": {"up": {"c0__d0": 1.0, "c1__d0": 2.0, "c2__d0": 9.0}},
+            "b": {"up": {"c0__d0": 3.0, "c1__d0": 4.0, "c2__d0": None}},
+        }
+    )
+    board = aggregate(scores, METRICS[:1])
+    assert (value(board, "a"), value(board, "b")) == (1.5, 3.5)
+    assert [row.made for row in board.rows] == [2, 3]
+    assert "up: 2 of 3 pairs." in board.footnotes()
+    own = aggregate(scores, METRICS[:1], Aggregation.own_pairs)
+    assert (value(own, "a"), value(own, "b")) == (4.0, 3.5)
+    assert "3.500** (2)" in render.markdown(own) or "(2)" in render.markdown(own)
+
+
+def test_a_method_without_any_score_does_not_empty_the_others() -> None:
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.0}}, "b": {"up": {"c0__d0": None}}}), METRICS[:1])
+    assert (value(board, "a"), value(board, "b")) == (1.0, None)
+    assert "0/1 (1 failed)" in render.markdown(board)
+
+
+def test_best_and_second_follow_the_direction_and_leave_controls_out() -> None:
+    values = {
+        name: {"up": {"c0__d0": figure}, "down": {"c0__d0": figure}}
+        for name, figure in {"low": 1.0, "middle": 2.0, "high": 3.0, "oracle": 4.0}.items()
+    }
+    board = aggregate(table(values, controls=("oracle",)), METRICS)
+    ranks = {row.method: (row.cells["up"].rank, row.cells["down"].rank) for row in board.rows}
+    assert ranks == {"high": (1, 0), "middle": (2, 2), "low": (0, 1), "oracle": (0, 0)}
+    assert [row.method for row in board.rows] == ["high", "middle", "low", "oracle"]
+    assert "**3.000**" in render.markdown(board)
+    assert r"\textbf{3.000}" in render.latex(board)
+    assert r"\underline{2.000}" in render.latex(board)
+
+
+def test_figures_that_look_equal_share_a_mark() -> None:
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.00001}}, "b": {"up": {"c0__d0": 1.00002}}}), METRICS[:1])
+    assert [row.cells["up"].rank for row in board.rows] == [1, 1]
+
+
+def test_a_metric_that_nobody_has_is_absent_with_the_reason() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.0}, "down": {"c0__d0": None}}})
+    board = aggregate(scores, METRICS)
+    assert board.absent == {"down": "out of luck"}
+    assert "down is absent: out of luck." in render.markdown(board)
+
+
+def test_domains_have_tables_of_their_own() -> None:
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.0, "c1__d0": 3.0}}}), METRICS[:1])
+    assert {domain: value(part, "a") for domain, part in board.domains.items()} == {"even": 1.0, "odd": 3.0}
+    assert "## By domain" in render.markdown(board)
+    lines = list(csv.DictReader(io.StringIO(render.comma_separated(board))))
+    assert [(line["domain"], float(line["value"])) for line in lines] == [("all", 2.0), ("even", 1.0), ("odd", 3.0)]
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.randoms())
+def test_order_of_pairs_does_not_matter(figures: list[float], random: Any) -> None:
+    pairs = {f"c{index}__d0": figure for index, figure in enumerate(figures)}
+    shuffled = list(pairs.items())
+    random.shuffle(shuffled)
+    boards = [aggregate(table({"a": {"up": dict(each)}}), METRICS[:1]) for each in (pairs.items(), shuffled)]
+    assert value(boards[0], "a") == pytest.approx(value(boards[1], "a"), abs=1e-9)
+    assert value(boards[0], "a") == pytest.approx(float(np.mean(figures)), abs=1e-9)
+
+
+def test_names_are_escaped() -> None:
+    board = aggregate(table({r"a_b & 50% {x} \y <b>|[red]": {"up": {"c0__d0": 1.0}}}), METRICS[:1])
+    assert r"a\_b \& 50\% \{x\} \textbackslash{}y" in render.latex(board)
+    assert r"&lt;b&gt;\|[red]" in render.markdown(board)
+    from rich.console import Console
+
+    console = Console(width=200, file=io.StringIO())
+    console.print(render.terminal(board))
+    assert "<b>|[red]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def _score(config: Config) -> pd.DataFrame:
+    store = Store(Path(config.results))
+    benchmark = open_benchmark(config, store)
+    metrics = build_metrics(config)
+    outcome = generate(config, benchmark, store)
+    evaluate(config, benchmark, outcome.run, metrics)
+    return collect(store, benchmark, metrics)
+
+
+def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    assert set(_score(settings(tmp_path))["method"]) == {"roll"}
+    assert set(_score(settings(tmp_path, method_step=2))["method"]) == {"roll", "roll (step=2)"}
+    scores = _score(settings(tmp_path, method_step=2, seed=1))
+    assert set(scores["method"]) == {"roll (seed=0)", "roll (seed=0, step=2)", "roll (seed=1, step=2)"}
+
+
+def test_every_pair_of_every_run_is_in_the_tidy_table(tmp_path: Path) -> None:
+    picky = {"picky": {"_target_": "tests.fakes.Picky", "unscored": ["c2"]}}
+    scores = _score(settings(tmp_path, metrics=picky, method_fail_on=["c0__d0"]))
+    assert dict(scores["status"].value_counts()) == {"scored": 3, "unscored": 2, "failed": 1}
+    assert scores.loc[scores["status"] == "failed", "reason"].item() == "RuntimeError: out of luck"
+    scores = _score(settings(tmp_path, metrics=picky, method_fail_on=["c0__d0"], benchmark_drivers=3))
+    assert len(scores) == 9
+
+
+def test_set_metrics_are_made_from_the_kept_arrays(tmp_path: Path) -> None:
+    config = settings(tmp_path, metrics={"spread": {"_target_": "tests.fakes.Spread"}})
+    scores, metrics = _score(config), build_metrics(config)
+    board = aggregate(scores, metrics)
+    arrays = [np.load(path) for path in scores["array"]]
+    assert value(board, "roll", "spread") == pytest.approx(float(np.concatenate(arrays).std()))
+    part = board.domains["odd"]
+    odd = [np.load(path) for path in scores.loc[scores["domain"] == "odd", "array"]]
+    assert value(part, "roll", "spread") == pytest.approx(float(np.concatenate(odd).std()))
