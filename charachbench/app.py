@@ -46,21 +46,22 @@ def main() -> None:
 
 
 def translate(arguments: list[str]) -> list[str]:
-    """Our arguments as Hydra's: a bare first word is the command.
+    """Our arguments as Hydra's: a bare first word is the command, and `-m` may stand anywhere.
 
     Raises:
         UserError: there is no such command.
     """
-    if not arguments or arguments[0].startswith("-") or "=" in arguments[0]:
-        return arguments
-    word, *rest = arguments
+    multirun = [argument for argument in arguments if argument in ("-m", "--multirun")]
+    rest = [argument for argument in arguments if argument not in multirun]
+    if not rest or rest[0].startswith("-") or "=" in rest[0]:
+        return multirun + rest
     names = [command.name for command in config.Command]
-    if word not in names:
-        raise UserError(f"'{word}' is not a command;{config.suggest(word, names)}")
-    overrides = [f"command={word}"]
-    if config.Command[word] in WITHOUT_METHOD and not {"-m", "--multirun"} & set(rest):
+    if rest[0] not in names:
+        raise UserError(f"'{rest[0]}' is not a command;{config.suggest(rest[0], names)}")
+    overrides = [f"command={rest[0]}"]
+    if config.Command[rest[0]] in WITHOUT_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
-    return overrides + rest
+    return multirun + overrides + rest[1:]
 
 
 def _run() -> int:

@@ -1,6 +1,7 @@
 """Finished videos of any method, so that they can be scored without running anything."""
 
 import hashlib
+import string
 from pathlib import Path
 from typing import Literal
 
@@ -35,11 +36,11 @@ class Videos(Method):
         if not self.root.is_dir():
             raise UserError(f"method.root: no such folder: {root}")
         try:
-            pattern.format(character="", driver="", domain="")
-        except (KeyError, IndexError, ValueError):
-            raise UserError(
-                f"method.pattern: '{pattern}' may hold {{character}}, {{driver}} and {{domain}} only"
-            ) from None
+            fields = {field for _, field, _, _ in string.Formatter().parse(pattern) if field is not None}
+        except ValueError:
+            fields = {pattern}
+        if not fields <= {"character", "driver", "domain"}:
+            raise UserError(f"method.pattern: '{pattern}' may hold {{character}}, {{driver}} and {{domain}} only")
 
     def fingerprint(self, pair: Pair) -> str:
         """The file's content; empty while it is missing, which ``animate`` reports."""

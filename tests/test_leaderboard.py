@@ -92,7 +92,7 @@ def test_a_metric_that_nobody_has_is_absent_with_the_reason() -> None:
     scores = table({"a": {"up": {"c0__d0": 1.0}, "down": {"c0__d0": None}}})
     board = aggregate(scores, METRICS)
     assert board.absent == {"down": "out of luck"}
-    assert "down is absent: out of luck." in render.markdown(board)
+    assert "Absent: down: out of luck." in render.markdown(board)
 
 
 def test_domains_have_tables_of_their_own() -> None:

@@ -17,9 +17,13 @@ def execute(settings: Config) -> list[str]:
     try:
         benchmark = open_benchmark(settings, Store(Path(settings.results)))
     except UserError as error:
-        return [*problems, *([str(error)] if str(error) not in problems else [])]
+        problems = list(dict.fromkeys([*problems, str(error)]))
+    for problem in problems:
+        log.warning("%s", problem)
+    if problems:
+        return problems
     log.info(
         "%s: %d characters, %d drivers, %d pairs",
         benchmark.name, len(benchmark.characters), len(benchmark.drivers), len(benchmark.pairs),
     )  # fmt: skip
-    return problems
+    return []

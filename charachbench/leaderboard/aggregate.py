@@ -107,7 +107,9 @@ class Leaderboard:
             notes.append("‡ control: shows a metric's floor or ceiling, not ranked.")
         if any("landmarks" in row.given for row in self.rows):
             notes.append("† is given the character's annotated landmarks.")
-        notes += [f"{name} is absent: {reason}." for name, reason in self.absent.items()]
+        for reason in dict.fromkeys(self.absent.values()):
+            names = [name for name, other in self.absent.items() if other == reason]
+            notes.append(f"Absent: {', '.join(names)}: {reason}.")
         return notes
 
 
