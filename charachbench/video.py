@@ -127,7 +127,8 @@ def _encode(
     import av
 
     rate = Fraction(video.fps).limit_denominator(100_000)
-    with av.open(str(path), "w", format=container, options={}) as output:
+    # Without it Matroska files carry a random identifier, and equal videos would not be equal files.
+    with av.open(str(path), "w", format=container, options={"fflags": "+bitexact"}) as output:
         stream: Any = output.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = video.size
         stream.pix_fmt, stream.gop_size = pixel_format, gop
