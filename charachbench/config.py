@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 import typing
 from dataclasses import dataclass, field
 from enum import Enum
@@ -72,6 +73,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.on_error not in ("continue", "raise"):
             raise UserError(f"on_error: '{self.on_error}' is not known; accepted: continue, raise")
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
 
 
 SETTINGS = {

@@ -7,6 +7,7 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from charachbench import config, keys, provenance
@@ -162,9 +163,10 @@ class _Worker:
             "code": provenance.code(),
             "packages": provenance.packages(),
         }
+        device = self.device
         reason = None
         try:
-            record |= {"status": "ok"} | self._animate(pair, entry)
+            record |= {"status": "ok"} | self._animate(pair, entry, device)
         except StoreError:
             raise
         except Exception as error:
@@ -178,8 +180,12 @@ class _Worker:
                 raise UserError(f"pair {pair.name} failed: {reason}")
         return reason
 
-    def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
-        device = provenance.resolve_device(self.settings.device)
+    @cached_property
+    def device(self) -> str:
+        """Where to work; looked for when there is work, since looking imports torch."""
+        return provenance.resolve_device(self.settings.device)
+
+    def _animate(self, pair: Pair, entry: Entry, device: str) -> dict[str, Any]:
         if self.load_seconds is None:
             with _Timer() as loading:
                 self.method.load(device)

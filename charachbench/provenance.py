@@ -72,10 +72,7 @@ def resolve_device(device: str) -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"device: '{device}' cannot be used ({reason}); accepted: auto, cpu, cuda, cuda:N, mps"
-        ) from error
+        raise UserError(f"device: '{device}' cannot be used here ({str(error).splitlines()[0]})") from error
     return device
 
 

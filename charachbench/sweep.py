@@ -38,6 +38,7 @@ def run_job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     settings: config.Config | None = None
+    ran = True
     try:
         settings = config.resolve(composed)
         failed = execute(settings)
@@ -48,13 +49,14 @@ def run_job(composed: DictConfig) -> None:
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
             if not in_sweep:
                 raise
-        failed = [reason_for(error)]
+        failed, ran = [reason_for(error)], False
         if in_sweep:
             log.error("%s", failed[0])
     failures.extend(failed)
     if settings is not None:
         plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
-        (folder / JOB_FILE).write_text(json.dumps({"failed": failed, "settings": plain}), encoding="utf-8")
+        job = {"ran": ran, "failed": failed, "settings": plain}
+        (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
 
 
 def execute(settings: config.Config) -> list[str]:
@@ -101,7 +103,7 @@ def _after_sweep(folder: Path) -> None:
         job = json.loads(path.read_text(encoding="utf-8"))
         failures.extend(job["failed"])
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
-        if isinstance(settings, config.Config) and settings.command is config.Command.run:
+        if job["ran"] and isinstance(settings, config.Config) and settings.command is config.Command.run:
             shown = ("benchmark", "detector", "metrics", "leaderboard", "tracking", "results")
             boards[keys.digest({name: job["settings"][name] for name in shown})] = settings
     started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]

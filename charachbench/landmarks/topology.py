@@ -26,6 +26,12 @@ RIGHT_EYE = slice(36, 42)
 LEFT_EYE = slice(42, 48)
 OUTER_LIPS = slice(48, 60)
 INNER_LIPS = slice(60, 68)
+UPPER_LIP = (*range(49, 54), *range(61, 64))
+LOWER_LIP = (*range(55, 60), *range(65, 68))
+"""Both edges of each lip, without the corners of the mouth."""
+
+RIGHT_MOUTH_CORNER = 48
+LEFT_MOUTH_CORNER = 54
 
 RIGHT_EYE_OUTER_CORNER = 36
 LEFT_EYE_OUTER_CORNER = 45

@@ -1,0 +1,216 @@
+"""The command line, as a user meets it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from charachbench import sweep
+from charachbench.app import main, translate
+
+ROOT = Path(__file__).parents[1]
+FAKES = [f"hydra.searchpath=[file://{ROOT}/tests/conf]", "benchmark=tiny", "metrics=fakes", "device=cpu"]
+
+
+class Terminal:
+    """Runs command lines in this process, on one store."""
+
+    def __init__(self, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.results, self.monkeypatch, self.capsys = results, monkeypatch, capsys
+
+    def __call__(self, *arguments: str, fakes: bool = True) -> tuple[int, str]:
+        """Exit status, and all that was printed."""
+        settings = [f"results={self.results}", *(FAKES if fakes else [])]
+        self.monkeypatch.setattr(sys, "argv", ["charachbench", *arguments, *settings])
+        self.monkeypatch.setattr(sweep, "failures", [])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        printed = self.capsys.readouterr()
+        return status, printed.out + printed.err
+
+    def table(self) -> pd.DataFrame:
+        """The tidy table that was written last."""
+        (path,) = self.results.glob("*/scores.parquet")
+        return pd.read_parquet(path)
+
+
+@pytest.fixture
+def charachbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    return Terminal(tmp_path / "results", monkeypatch, capsys)
+
+
+def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
+    status, printed = charachbench("method=roll")
+    assert status == 0
+    assert "roll on tiny: 6 pairs, 6 generated, 0 already in the store" in printed
+    for suffix in ("md", "csv", "tex"):
+        (path,) = charachbench.results.glob(f"*/leaderboard.{suffix}")
+        assert path.name in printed
+        assert "roll" in path.read_text()
+    before = charachbench.table()
+    status, printed = charachbench("method=roll")
+    assert status == 0
+    assert "roll on tiny: 6 pairs, nothing to generate" in printed
+    assert "roll: 12 scores, nothing to evaluate" in printed
+    pd.testing.assert_frame_equal(before, charachbench.table())
+
+
+def test_methods_join_one_leaderboard(charachbench: Terminal) -> None:
+    charachbench("method=roll")
+    status, printed = charachbench("method=still,oracle", "-m")
+    assert status == 0
+    assert set(charachbench.table()["method"]) == {"roll", "still", "oracle"}
+    assert printed.count("tiny, 6 pairs") == 1  # one leaderboard, after the last job
+
+
+def test_the_commands_one_by_one(charachbench: Terminal) -> None:
+    assert "no run of tiny" in charachbench("leaderboard")[1]
+    assert "nothing to evaluate" in charachbench("evaluate")[1]
+    charachbench("generate", "method=still")
+    charachbench("generate", "method=oracle")
+    assert "still: 12 scores" in charachbench("evaluate", "method=still")[1]
+    printed = charachbench("evaluate")[1]
+    assert "oracle: 12 scores, 0 already in the store" in printed
+    assert "still: 12 scores, nothing to evaluate" in printed
+    charachbench("leaderboard")
+    assert set(charachbench.table()["status"]) == {"scored"}
+    assert charachbench("check")[0] == 0
+
+
+def test_a_failed_pair_is_told_and_sets_the_status(charachbench: Terminal) -> None:
+    status, printed = charachbench("method=roll", "method.fail_on=[c1__d0]")
+    assert status == 1
+    assert "pair c1__d0 failed: RuntimeError: out of luck" in printed
+    assert "5/6 (1 failed)" in printed
+    status, printed = charachbench("method=roll,still", "method.fail_on=[c1__d0]", "-m")
+    assert status == 2  # `still` has no such setting
+    status, printed = charachbench("method=roll", "method.step=1,2", "method.fail_on=[c1__d0]", "-m")
+    assert status == 1
+    assert "charachbench: 2 failed, the first: roll, pair c1__d0: RuntimeError: out of luck" in printed
+
+
+def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
+    status, printed = charachbench("method=oracle,still", "benchmark.truth=false", "-m")
+    assert status == 1
+    assert "method=oracle: the true video of pair 'c0__d0' is not known" in printed
+    assert "0/6 (6 failed)" in printed
+    assert "Absent: difference: needs the true video, which is not known." in printed
+    status, printed = charachbench("method=roll", "benchmark.characters=0,3", "-m")
+    assert status == 1
+    assert "charachbench: benchmark 'tiny' has no pairs left" in printed
+    assert "6/6" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, evaluate"),
+        (["run"], "method: none was chosen; accepted: method=still"),
+        (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: driver_copy, oracle"),
+        (["method=still", "metrics=demos"], "metrics: 'demos' is not known; did you mean 'demo'?"),
+        (["method=still", "benchmark=toys"], "benchmark: 'toys' is not known; did you mean 'toy'?"),
+        (["method=still", "sead=1"], "sead: no such setting; did you mean 'seed'?"),
+        (["method=still", "seed=one"], "seed: Value 'one' of type 'str' could not be converted to Integer"),
+        (["method=still", "benchmark.frmaes=3"], "benchmark.frmaes: no such setting; did you mean 'frames'?"),
+        (["method=still", "benchmark.frames=x"], "benchmark.frames: input should be a valid integer"),
+        (["method=still", "benchmark.frames=0"], "benchmark.frames: must be at least 1, got 0"),
+        (["method=still", "metrics.psnrr=null"], "metrics.psnrr: no such setting; did you mean 'psnr'?"),
+        (["method=still", "metrics.nme.normaliser=iod"], "metrics.nme.normaliser: input should be 'inter_ocular'"),
+        (["method=still", "on_error=ignore"], "on_error: 'ignore' is not known; accepted: continue, raise"),
+        (["method=still", "leaderboard.aggregation=mean"], "leaderboard.aggregation: "),
+        (["method=still", "tracking.mode=on"], "tracking.mode: no such setting; accepted: _target_"),
+        (["method=still", "tracking=wandb", "tracking.mode=on"], "tracking.mode: input should be 'offline', 'online'"),
+        (["method=videos"], "method.root: must be given, as in method.root=VALUE"),
+        (["method=videos", "method.root=nowhere"], "method.root: no such folder: nowhere"),
+        (["method=still", "benchmark=folder"], "benchmark.root: must be given, as in benchmark.root=VALUE"),
+        (["method=still", "benchmark=folder", "benchmark.root=nowhere"], "nowhere: no such folder; benchmark.root"),
+        (["method=still", "device=gpu"], "device: 'gpu' is not known; accepted: auto, cpu, cuda"),
+        (["track"], "tracking: 'none' sends nothing; accepted here: tracking=wandb"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_wrong_usage_gets_one_sentence(charachbench: Terminal, arguments: list[str], message: str) -> None:
+    status, printed = charachbench(*arguments, fakes=False)
+    assert status in (1, 2)
+    assert f"charachbench: {message}" in printed
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "translated"),
+    [
+        (["method=still"], ["method=still"]),
+        (["method=still", "-m"], ["-m", "method=still"]),
+        (["generate", "method=still"], ["command=generate", "method=still"]),
+        (["leaderboard"], ["command=leaderboard", "hydra.mode=RUN"]),
+        (["--multirun", "evaluate", "seed=1,2"], ["--multirun", "command=evaluate", "seed=1,2"]),
+        (["--cfg", "job"], ["--cfg", "job"]),
+        ([], []),
+    ],
+)
+def test_a_bare_first_word_is_the_command(arguments: list[str], translated: list[str]) -> None:
+    assert translate(arguments) == translated
+
+
+def test_help_names_commands_groups_and_choices(charachbench: Terminal) -> None:
+    status, printed = charachbench("--help")
+    assert status == 0
+    for word in ("leaderboard", "benchmark ", "toy", "warp", "experiment=demo", "on_error"):
+        assert word in printed
+
+
+def command(results: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "charachbench", f"results={results}", *FAKES, *arguments]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def test_interrupting_keeps_what_is_finished(charachbench: Terminal) -> None:
+    line = command(charachbench.results, "method=roll", "benchmark.characters=200")
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment())
+    while len(list(charachbench.results.glob("tiny-*/*/*/record.json"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; what is finished is kept" in printed
+    assert "Traceback" not in printed
+    kept = [json.loads(path.read_text())["pair"] for path in charachbench.results.glob("tiny-*/*/*/record.json")]
+    made, reused = _counts(charachbench("generate", "method=roll", "benchmark.characters=200")[1])
+    assert reused == len(kept)
+    assert made == 400 - len(kept)
+
+
+def _counts(printed: str) -> tuple[int, int]:
+    found = re.search(r"(\d+) generated, (\d+) already in the store", printed)
+    assert found, printed
+    return int(found[1]), int(found[2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_every_launcher_gives_the_serial_leaderboard(charachbench: Terminal, tmp_path: Path, launcher: str) -> None:
+    status, _ = charachbench("-m", "method=still,roll,oracle")
+    assert status == 0
+    serial = charachbench.table()
+    parallel = tmp_path / launcher
+    line = command(parallel, "-m", "method=still,roll,oracle", f"hydra/launcher={launcher}")
+    subprocess.run(line, env=environment(), check=True, timeout=300)
+    (path,) = parallel.glob("*/scores.parquet")
+    pd.testing.assert_frame_equal(serial, pd.read_parquet(path))
