@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -52,7 +51,7 @@ class Wandb(Tracking):
     Args:
         mode: ``offline`` keeps it under ``<results>/wandb`` for ``wandb sync``; ``disabled`` does all but send.
         project, entity: where to; the entity defaults to the user's own.
-        group: how the runs of a sweep are grouped; the name of the benchmark's folder if null.
+        group: what the runs are grouped under; if null, the sweep they are part of, else the benchmark's folder.
         previews: how many videos to send for each run.
         resend: send again what was sent before.
     """
@@ -85,7 +84,7 @@ class Wandb(Tracking):
             if session is None:
                 return
             label = label_runs(store.runs(benchmark))[run.info.key]
-            session.setup(name=label, group=self.group or folder.name, job_type="run", config=asdict(run.info))
+            session.setup(name=label, group=self._group(folder), job_type="run", config=asdict(run.info))
             session.run.summary.update(_summary(board))
             table = wandb.Table(dataframe=_text_where_mixed(scores.drop(columns=["array", "run"])))
             logged: dict[str, Any] = {"pairs": table}
@@ -109,11 +108,19 @@ class Wandb(Tracking):
         with self._session(store, folder, f"{folder.name[-8:]}-leaderboard", rows) as session:
             if session is not None:
                 session.setup(
-                    name=f"leaderboard {benchmark.name}", group=self.group or folder.name, job_type="leaderboard",
+                    name=f"leaderboard {benchmark.name}", group=self._group(folder), job_type="leaderboard",
                     config={"benchmark": benchmark.name, "options": benchmark.options},
                 )  # fmt: skip
                 headings: list[str | int] = ["method", "pairs", *(column.heading for column in board.columns)]
                 session.run.log({"leaderboard": wandb.Table(columns=headings, data=rows)})
+
+    def _group(self, folder: Path) -> str:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        sweep = "_".join(Path(HydraConfig.get().sweep.dir).parts[-2:]) if in_sweep else None
+        return self.group or sweep or folder.name
 
     @contextlib.contextmanager
     def _session(self, store: Store, folder: Path, run_id: str, content: Any) -> Iterator[_Session | None]:
@@ -144,13 +151,19 @@ class _Session:
     def setup(self, *, name: str, group: str, job_type: str, config: dict[str, Any]) -> None:
         import wandb
 
-        os.environ.setdefault("WANDB_SILENT", "true")
         tracking = self.tracking
-        self.run = wandb.init(
-            id=self.id, name=name, group=group, job_type=job_type, config=config,
-            project=tracking.project, entity=tracking.entity, mode=tracking.mode, dir=str(self.store.root),
-            resume="allow" if tracking.mode == "online" else None,
-        )  # fmt: skip
+        try:
+            self.run = wandb.init(
+                id=self.id, name=name, group=group, job_type=job_type, config=config,
+                project=tracking.project, entity=tracking.entity, mode=tracking.mode, dir=str(self.store.root),
+                resume="allow" if tracking.mode == "online" else None,
+                settings=wandb.Settings(silent=True, console="off"),
+            )  # fmt: skip
+        except wandb.errors.Error as error:
+            raise UserError(
+                f"tracking=wandb: {str(error).splitlines()[0]}; all results are in the store, "
+                "send them later with `charachbench track tracking=wandb`"
+            ) from error
 
     def finish(self, exit_code: int) -> None:
         if self.run is not None:

@@ -34,7 +34,8 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
     board = aggregate(scores, metrics, settings.leaderboard.aggregation)
     folder = store.benchmark_folder(benchmark)
     atomic_write(folder / "scores.parquet", lambda path: scores.drop(columns="array").to_parquet(path, index=False))
-    Console().print(render.terminal(board))
+    console = Console()
+    console.print(render.terminal(board))
     for suffix, text in (
         ("md", render.markdown(board)),
         ("csv", render.comma_separated(board)),
@@ -42,5 +43,5 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
     ):
         path = folder / f"leaderboard.{suffix}"
         atomic_write(path, lambda aside, text=text: aside.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-        log.info("%s", path)
-    log.info("%s", folder / "scores.parquet")
+        console.out(path)
+    console.out(folder / "scores.parquet")

@@ -1,7 +1,9 @@
 """Detectors of the 68 landmarks of human faces, behind one small interface."""
 
+import contextlib
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -122,7 +124,7 @@ class MediaPipe(Detector):
             min_face_presence_confidence=self.min_confidence,
         )
         points = []
-        with vision.FaceLandmarker.create_from_options(options) as landmarker:
+        with _quiet(), vision.FaceLandmarker.create_from_options(options) as landmarker:
             for frame in frames:
                 image = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(frame))
                 faces = landmarker.detect(image).face_landmarks
@@ -134,6 +136,19 @@ class MediaPipe(Detector):
         height, width = shape[:2]
         # The mesh is in shares of the image's sides; a pixel's centre lies half a pixel from its edge.
         return np.array([(mesh[index].x * width - 0.5, mesh[index].y * height - 0.5) for index in MESH])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what MediaPipe's C++ code writes to the error stream whatever it is told; its errors are exceptions."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class FaceAlignment(Detector):

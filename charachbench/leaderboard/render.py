@@ -135,16 +135,20 @@ def _latex_escape(text: str) -> str:
 
 def terminal(board: Leaderboard) -> Group:
     """The main table and its footnotes, for ``rich``."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
-    headings, *rows = _table(board, style)
-    table = Table(title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left")
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
+    _, *rows = _table(board, style)
+    table = Table(title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("method", vertical="bottom")
+    table.add_column("pairs", justify="right")
+    for column in board.columns:  # one word a line: narrow enough for a terminal of 80 columns
+        words = [*column.name.split("_"), *(f"[{column.unit}]".split() if column.unit else []), column.arrow]
+        table.add_column(escape("\n".join(words)), justify="right")
     for row, texts in zip(board.rows, rows, strict=True):
         table.add_row(*texts, style="dim" if row.control else "")
     return Group(table, *(Text(note, style="dim") for note in board.footnotes()))
