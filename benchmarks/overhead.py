@@ -1,0 +1,44 @@
+"""Where the time of `make demo` goes: methods, metrics, codecs, and everything else."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from charachbench.benchmark.toy.benchmark import Toy
+from charachbench.landmarks.detectors import Given
+
+
+def demo(results: Path) -> float:
+    """Wall time of the demo."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "charachbench", "experiment=demo", f"results={results}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder)
+        start = time.perf_counter()
+        Toy().open(Given(), results / "cache")
+        drawing = time.perf_counter() - start
+        total, again = demo(results), demo(results)
+        spent: Counter[str] = Counter()
+        for path in results.glob("toy-*/*/*/record.json"):
+            seconds = json.loads(path.read_text())["seconds"]
+            spent["methods"] += seconds["generate"]
+            spent["codecs"] += seconds["encode"] + seconds["read"]
+        for path in results.glob("toy-*/*/*/scores.json"):
+            for score in json.loads(path.read_text()).values():
+                spent["metrics, with decoding"] += score["seconds"]
+        spent["everything else"] = total - sum(spent.values())
+    print(f"drawing the toy benchmark, once: {drawing:.1f} s; demo: {total:.1f} s; again: {again:.1f} s")
+    print("; ".join(f"{name} {seconds:.1f} s ({seconds / total:.1%})" for name, seconds in spent.items()))
+
+
+if __name__ == "__main__":
+    main()
