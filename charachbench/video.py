@@ -65,47 +65,50 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def iterate(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Decode frame after frame, upright as the file's rotation says.
+def decode(path: Path) -> tuple[float, Iterator[tuple[float, np.ndarray]]]:
+    """Open a video and decode it frame after frame, upright as the file's rotation says.
 
-    Yields:
-        (seconds since the first frame, uint8 RGB (H, W, 3)).
+    Returns:
+        The average frames per second that the file declares, 25 where it declares none; and for each frame, seconds
+        since the first one and uint8 RGB (H, W, 3).
 
     Raises:
-        UserError: the file is missing, holds no video, or ends in the middle of it.
+        UserError: the file is missing, holds no video, or (while decoding) ends in the middle of it.
     """
-    first: float | None = None
-    with _open(path) as container:
+    with contextlib.ExitStack() as opened:
+        container = opened.enter_context(_open(path))
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        for index, frame in enumerate(container.decode(stream)):
-            time = index / rate if frame.time is None else float(frame.time)
-            first = time if first is None else first
-            pixels = frame.to_ndarray(format="rgb24")
-            turns = round(getattr(frame, "rotation", 0) / 90) % 4
-            yield time - first, np.rot90(pixels, turns) if turns else pixels
-    if first is None:
-        raise UserError(f"{path}: has no frames; it is empty or cut off")
+        handed_over = opened.pop_all()
 
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
+        first: float | None = None
+        with handed_over:
+            stream.thread_type = "AUTO"
+            for index, frame in enumerate(container.decode(stream)):
+                time = index / rate if frame.time is None else float(frame.time)
+                first = time if first is None else first
+                # What we write is planar RGB, which needs no conversion.
+                pixels = frame.to_ndarray() if frame.format.name == "gbrp" else frame.to_ndarray(format="rgb24")
+                turns = round(getattr(frame, "rotation", 0) / 90) % 4
+                yield time - first, np.rot90(pixels, turns) if turns else pixels
+        if first is None:
+            raise UserError(f"{path}: has no frames; it is empty or cut off")
 
-def frame_rate(path: Path) -> float:
-    """Average frames per second as the file declares it; 25 where it declares none."""
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        return float(stream.average_rate or stream.guessed_rate or 25)
+    return rate, frames()
 
 
 def read(path: Path) -> Video:
     """The whole of a video file.
 
     Raises:
-        UserError: see ``iterate``; also where the frame size changes within the file.
+        UserError: see ``decode``; also where the frame size changes within the file.
     """
-    frames = [frame for _, frame in iterate(path)]
+    rate, decoded = decode(path)
+    frames = [frame for _, frame in decoded]
     if len({frame.shape for frame in frames}) > 1:
         raise UserError(f"{path}: the frame size changes within the video, which is not supported")
-    return Video(np.stack(frames), frame_rate(path))
+    return Video(np.stack(frames), rate)
 
 
 def write_lossless(video: Video, path: Path) -> None:
@@ -117,7 +120,7 @@ def write_preview(video: Video, path: Path) -> None:
     """Write a small MP4 that browsers play (H.264, 4:2:0); odd sizes lose their last row or column. Never scored."""
     height, width = (side - side % 2 for side in video.size)
     even = Video(video.frames[:, : max(height, 2), : max(width, 2)], video.fps)
-    options = {"crf": "20", "preset": "veryfast", "movflags": "+faststart"}
+    options = {"crf": "20", "preset": "superfast", "movflags": "+faststart"}
     _encode(even, path, "libx264", "yuv420p", "mp4", options, gop=48)
 
 

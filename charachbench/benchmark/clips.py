@@ -94,18 +94,17 @@ class Clip:
         rules = self.sampling.fingerprint, self.framing.fingerprint
         return keys.digest(["clip", VERSION, self._digest, rules, source])
 
-    @property
-    def _frames(self) -> tuple[Iterator[tuple[float, np.ndarray]], float]:
-        """(seconds, frame) of the whole source, and its frames per second."""
+    def _frames(self) -> tuple[float, Iterator[tuple[float, np.ndarray]]]:
+        """Frames per second of the whole source, and (seconds, frame) of each."""
         if self.path.is_dir():
             rate = self.sampling.fps or FOLDER_RATE
             paths = files.frames_in(self.path)
-            return ((index / rate, read_image(path)) for index, path in enumerate(paths)), rate
-        return video.iterate(self.path), video.frame_rate(self.path)
+            return rate, ((index / rate, read_image(path)) for index, path in enumerate(paths))
+        return video.decode(self.path)
 
     def _sampled(self, consume: Callable[[Iterator[np.ndarray]], T]) -> tuple[T, Decoded, float]:
         """Hand the sampled frames to ``consume``; what it returns, what was seen, and the frames per second."""
-        frames, rate = self._frames
+        rate, frames = self._frames()
         indices: list[int] = []
         sizes: list[tuple[int, int]] = []
         seen, ended = 0, False
@@ -165,7 +164,7 @@ class Clip:
     def source_count(self) -> int:
         """Number of frames of the whole source."""
         count = self.decode().count
-        return sum(1 for _ in self._frames[0]) if count is None else count
+        return sum(1 for _ in self._frames()[1]) if count is None else count
 
     def landmarks(self) -> DetectedLandmarks:
         """Landmarks of the framed video.

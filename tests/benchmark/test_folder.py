@@ -90,8 +90,7 @@ class TestOpening:
             raise AssertionError("decoded")
 
         monkeypatch.setattr(images, "read_image", refuse)
-        monkeypatch.setattr(video, "iterate", refuse)
-        monkeypatch.setattr(video, "frame_rate", refuse)
+        monkeypatch.setattr(video, "decode", refuse)
         benchmark = opened(root)
         with pytest.raises(AssertionError, match="decoded"):
             _ = benchmark.characters[0].image
@@ -100,8 +99,8 @@ class TestOpening:
 
     def test_a_driver_is_decoded_once_for_all_its_pairs(self, root, monkeypatch):
         passes = []
-        iterate = video.iterate
-        monkeypatch.setattr(video, "iterate", lambda path: passes.append(path.stem) or iterate(path))
+        decode = video.decode
+        monkeypatch.setattr(video, "decode", lambda path: passes.append(path.stem) or decode(path))
         for pair in opened(root, sidecar(root, "anna")).pairs:
             if pair.driver.name == "anna":
                 assert len(pair.driver.video) == len(pair.driver.landmarks)
