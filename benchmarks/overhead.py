@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 from charachbench.benchmark.toy.benchmark import Toy
@@ -27,7 +27,7 @@ def main() -> None:
         Toy().open(Given(), results / "cache")
         drawing = time.perf_counter() - start
         total, again = demo(results), demo(results)
-        spent: Counter[str] = Counter()
+        spent: defaultdict[str, float] = defaultdict(float)
         for path in results.glob("toy-*/*/*/record.json"):
             seconds = json.loads(path.read_text())["seconds"]
             spent["methods"] += seconds["generate"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -75,33 +78,29 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    pairs = [pair for pair in benchmark.pairs if pair.name in finished]
-    device = provenance.resolve_device(settings.device) if pairs else ""
-    loaded: set[str] = set()
-    tally = Tally()
+    tally, loaded = Tally(), set[str]()
 
-    def attempt(pair: Pair, *, wait: bool) -> bool:
-        """False where another process works on the pair."""
+    def missing(pair: Pair) -> dict[str, NamedMetric]:
+        """By key, the metrics that have not scored the pair."""
         entry, record = finished[pair.name]
-        wanted = {metric.key(pair, record["video_sha256"]): metric for metric in metrics}
         scores = entry.scores()
-        if all(_is_scored(scores.get(key)) for key in wanted):
-            tally.reused += len(wanted)
-            return True
+        wanted = {metric.key(pair, record["video_sha256"]): metric for metric in metrics}
+        return {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
+
+    def attempt(pair: Pair, sample: Callable[[], Sample], *, wait: bool) -> bool:
+        """False where another process works on the pair."""
+        entry, _ = finished[pair.name]
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return False
-            scores = entry.scores()
-            missing = {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
-            tally.reused += len(wanted) - len(missing)
-            if not missing:
-                return True
-            for metric in missing.values():
+            todo = missing(pair)
+            tally.reused += len(metrics) - len(todo)
+            for metric in todo.values():
                 if metric.name not in loaded:
-                    metric.metric.load(device)
+                    metric.metric.load(provenance.resolve_device(settings.device))
                     loaded.add(metric.name)
-            new = _score(pair, entry, missing)
-            write_json(entry.folder / "scores.json", scores | new)
+            new = _score(pair, entry, todo, sample)
+            write_json(entry.folder / "scores.json", entry.scores() | new)
         for score in new.values():
             tally.scored += 1
             if score["status"] == "error":
@@ -112,20 +111,38 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
                     raise UserError(f"{where} failed: {score['reason']}")
         return True
 
+    todo = [pair for pair in benchmark.pairs if pair.name in finished and missing(pair)]
+    tally.reused = len(metrics) * (len(finished) - len(todo))
     label = f"score {run.info.method_name}"
-    elsewhere = [pair for pair in track(pairs, label) if not attempt(pair, wait=False)]
+    elsewhere = []
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = [reader.submit(_read, pair, finished[pair.name][0]) for pair in todo[:1]]
+        for index, pair in enumerate(track(todo, label)):
+            sample = ahead.pop().result
+            ahead = [reader.submit(_read, later, finished[later.name][0]) for later in todo[index + 1 : index + 2]]
+            if not attempt(pair, sample, wait=False):
+                elsewhere.append(pair)
     for pair in elsewhere:
-        attempt(pair, wait=True)
+        attempt(pair, cache(partial(_read, pair, finished[pair.name][0])), wait=True)
     return tally
+
+
+def _read(pair: Pair, entry: Entry) -> Sample:
+    """Decode what the metrics will look at, while they look at the pair before."""
+    if pair.truth is not None:
+        with contextlib.suppress(UserError):  # told by the metric that needs it
+            _ = pair.truth.video
+    return Sample(pair, video.read(entry.video_path), entry.first_landmarks())
 
 
 def _is_scored(score: dict[str, Any] | None) -> bool:
     return score is not None and score["status"] in ("scored", "unscored")
 
 
-def _score(pair: Pair, entry: Entry, metrics: dict[str, NamedMetric]) -> dict[str, dict[str, Any]]:
+def _score(
+    pair: Pair, entry: Entry, metrics: dict[str, NamedMetric], sample: Callable[[], Sample]
+) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
-    sample: Sample | None = None
     scores = {}
     for key, named in metrics.items():
         start = time.perf_counter()
@@ -134,9 +151,7 @@ def _score(pair: Pair, entry: Entry, metrics: dict[str, NamedMetric]) -> dict[st
             for need in sorted(named.metric.needs):
                 if reason := _missing(pair, need):
                     raise Unscored(reason)
-            if sample is None:
-                sample = Sample(pair, video.read(entry.video_path), entry.first_landmarks())
-            array = np.asarray(named.metric.extract(sample))
+            array = np.asarray(named.metric.extract(sample()))
             if array.size == 0 or not np.isfinite(array).all():
                 raise Unscored("the metric is not a finite number here")
             write_array(entry.array_path(named.name, key), array)

@@ -52,7 +52,12 @@ def test_a_second_run_computes_nothing_and_a_new_metric_joins(tmp_path: Path) ->
 def test_the_video_is_decoded_once_for_all_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Path] = []
     original = video.read
-    monkeypatch.setattr(video, "read", lambda path: [reads.append(path), original(path)][1])
+
+    def read(path: Path) -> video.Video:
+        reads.append(path)
+        return original(path)
+
+    monkeypatch.setattr(video, "read", read)
     run(settings(tmp_path, metrics={"brightness": BRIGHTNESS, "difference": DIFFERENCE}))
     assert len(reads) == 6
 

@@ -20,7 +20,7 @@ METRICS = {"brightness": {"_target_": "tests.fakes.Brightness"}, "picky": {"_tar
 
 def records(path: Path) -> Iterator[Any]:
     """The records of a ``.wandb`` file: a LevelDB log (32 KiB blocks, 7-byte record headers) of protocol buffers."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
     data, position, parts = path.read_bytes(), 7, b""
     while position + 7 <= len(data):

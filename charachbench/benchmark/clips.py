@@ -3,10 +3,10 @@
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from charachbench import keys, video
 from charachbench.benchmark import files
 from charachbench.benchmark.framing import Framing, Window
 from charachbench.benchmark.images import Picture, read_image
+from charachbench.benchmark.recent import recent
 from charachbench.benchmark.sampling import Sampling
 from charachbench.benchmark.types import DetectedLandmarks
 from charachbench.errors import UserError
@@ -26,22 +27,6 @@ FOLDER_RATE = 25.0
 """Frames per second of a folder of frames where the options name none."""
 
 T = TypeVar("T")
-
-
-class Latest:
-    """Keeps the last value made, so that what is asked for twice in a row is made once."""
-
-    def __init__(self) -> None:
-        self._owner: object = None
-        self._value: Any = None
-
-    def get(self, owner: object, make: Callable[[], T]) -> T:
-        """``make()``, or what it gave when last called for the same ``owner``."""
-        if self._owner is not owner:
-            self._owner = self._value = None  # the old one is let go before the new one is made
-            self._value, self._owner = make(), owner
-        value: T = self._value
-        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +56,6 @@ class Clip:
         sidecar: its (T, 68, 2) landmarks for every source frame, if it has any; they win over the detector.
         detector: finds the landmarks otherwise.
         cache: folder in which detections are kept.
-        latest: shared between the clips of a benchmark, so that one decoded video is in memory at a time.
     """
 
     name: str
@@ -81,7 +65,6 @@ class Clip:
     framing: Framing
     detector: Detector
     cache: Path
-    latest: Latest = field(default_factory=Latest)
 
     @cached_property
     def _digest(self) -> str:
@@ -146,12 +129,14 @@ class Clip:
         return Decoded(seen.indices, seen.size, seen.count, Video(np.stack(frames), fps))
 
     def decode(self) -> Decoded:
-        """Decode, sample and frame; the last clip decoded is remembered.
+        """Decode, sample and frame; recently decoded clips are remembered.
 
         Raises:
             UserError: the source cannot be read, has no frames left, or (``crop=face``) has no landmarks.
         """
-        return self.latest.get(self, self._decode)
+        return recent.get(
+            self.fingerprint, self._decode, lambda decoded: decoded.video.frames.nbytes if decoded.video else 0
+        )
 
     def video(self) -> Video:
         """The framed frames; raises as ``decode``."""
@@ -247,7 +232,6 @@ class TrueClip:
     sidecar: Path | None
     picture: Picture
     clip: Clip
-    latest: Latest
 
     @cached_property
     def fingerprint(self) -> str:
@@ -261,6 +245,10 @@ class TrueClip:
         window = self._window(truth.size)
         frames = np.stack([window.image(truth.frames[index]) for index in taken])
         return Video(frames, self.clip.video().fps), window, taken, len(truth), truth.size
+
+    @property
+    def _decoded(self) -> tuple[Video, Window, list[int], int, tuple[int, int]]:
+        return recent.get(self.fingerprint, self._decode, lambda decoded: decoded[0].frames.nbytes)
 
     def _taken(self, count: int) -> list[int]:
         indices = self.clip.decode().indices
@@ -294,13 +282,13 @@ class TrueClip:
         Raises:
             UserError: it cannot be read, or its length or size fits neither.
         """
-        return self.latest.get(self, self._decode)[0]
+        return self._decoded[0]
 
     def landmarks(self) -> np.ndarray:
         """float64 (T, 68, 2) in pixels of ``video``; only where there is a sidecar."""
         if self.sidecar is None:
             raise UserError(f"{self.path}: has no landmarks")
-        _, window, taken, count, size = self.latest.get(self, self._decode)
+        _, window, taken, count, size = self._decoded
         points = sidecar.read(self.sidecar, size, sequence=True)
         if len(points) != count:
             raise UserError(

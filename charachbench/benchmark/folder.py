@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from charachbench.benchmark import files
-from charachbench.benchmark.clips import Clip, Latest, TrueClip
+from charachbench.benchmark.clips import Clip, TrueClip
 from charachbench.benchmark.framing import Crop, Framing
 from charachbench.benchmark.images import Colour, Picture
 from charachbench.benchmark.sampling import Sampling
@@ -290,7 +290,6 @@ class Folder(BenchmarkSource):
         framing, sampling = self._framing(manifest), self._sampling(manifest)
         chosen_characters, chosen_drivers = self._chosen(contents)
         listed = self._listed(contents)
-        latest_clip, latest_truth = Latest(), Latest()
         pictures = {
             entry.name: Picture(entry.path, self._annotation(entry), framing, self.background)
             for entry in chosen_characters
@@ -303,13 +302,11 @@ class Folder(BenchmarkSource):
             partners = [name for name in characters if listed is None or (name, entry.name) in listed]
             if not partners:
                 continue
-            clip = Clip(
-                entry.name, entry.path, find_sidecar(entry.path), sampling, framing, detector, cache, latest_clip
-            )
+            clip = Clip(entry.name, entry.path, find_sidecar(entry.path), sampling, framing, detector, cache)
             driver = Driver(entry.name, clip.fingerprint, clip.video, clip.landmarks)
             for name in partners:
                 path = contents.truths.get(f"{name}__{entry.name}")
-                true = TrueClip(path, find_sidecar(path), pictures[name], clip, latest_truth) if path else None
+                true = TrueClip(path, find_sidecar(path), pictures[name], clip) if path else None
                 pairs.append(Pair(characters[name], driver, as_truth(true) if true else None))
         options = options_of(framing, sampling)
         options["background"] = list(self.background)

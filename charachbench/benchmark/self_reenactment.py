@@ -7,7 +7,7 @@ import numpy as np
 
 from charachbench import keys
 from charachbench.benchmark import files
-from charachbench.benchmark.clips import Clip, Latest
+from charachbench.benchmark.clips import Clip
 from charachbench.benchmark.folder import find_sidecar, options_of, spread
 from charachbench.benchmark.framing import Crop, Framing
 from charachbench.benchmark.sampling import Sampling
@@ -60,12 +60,11 @@ class SelfReenactment(BenchmarkSource):
 
     def open(self, detector: Detector, cache: Path) -> Benchmark:
         """See ``BenchmarkSource``; hashes the chosen files."""
-        latest = Latest()
         options = options_of(self.framing, self.sampling)
         found = self._found()
         if not all(find_sidecar(path) for path, _ in found):
             options["detector"], options["max_gap"] = detector.fingerprint, detector.max_gap
-        pairs = tuple(self._pair(path, domain, detector, cache, latest) for path, domain in self._chosen(found))
+        pairs = tuple(self._pair(path, domain, detector, cache) for path, domain in self._chosen(found))
         return Benchmark(self.name or self.root.resolve().name, options, pairs)
 
     def problems(self) -> list[str]:
@@ -104,10 +103,10 @@ class SelfReenactment(BenchmarkSource):
         names = files.choose([path.stem for path, _ in found], self.drivers, "driver")
         return spread([item for item in found if item[1] in domains and item[0].stem in names], self.max_drivers)
 
-    def _pair(self, path: Path, domain: str, detector: Detector, cache: Path, latest: Latest) -> Pair:
+    def _pair(self, path: Path, domain: str, detector: Detector, cache: Path) -> Pair:
         limit = self.sampling.max_frames
         sampling = replace(self.sampling, max_frames=None if limit is None else limit + 1)
-        clip = Clip(path.stem, path, find_sidecar(path), sampling, self.framing, detector, cache, latest)
+        clip = Clip(path.stem, path, find_sidecar(path), sampling, self.framing, detector, cache)
 
         def frames() -> Video:
             video = clip.video()

@@ -60,6 +60,7 @@ def test_oracle_is_the_truth(pair: Pair) -> None:
 def test_driver_copy_is_the_driver_with_its_landmarks(pair: Pair) -> None:
     animation = DriverCopy().animate(pair, 0)
     assert np.array_equal(animation.video.frames, clip("d0", 5).frames)
+    assert animation.first_landmarks is not None
     assert np.array_equal(animation.first_landmarks, landmarks("d0", 5)[0])
 
 
@@ -69,6 +70,7 @@ def test_driver_copy_takes_the_characters_size(pair: Pair) -> None:
     animation = DriverCopy().animate(replace(pair, driver=double), 0)
     assert animation.video.size == (SIZE, SIZE)
     assert np.array_equal(animation.video.frames, clip("d0", 5).frames)
+    assert animation.first_landmarks is not None
     assert np.allclose(animation.first_landmarks, (landmarks("d0", 5)[0] + 0.5) / 2 - 0.5)
 
 
@@ -81,6 +83,7 @@ def test_warp_adds_scaled_displacements(pair: Pair) -> None:
     expected = recorder.source + np.linspace(0, scale, 5)[:, None, None]
     assert np.allclose(recorder.landmarks, expected)
     assert np.array_equal(recorder.landmarks[0], recorder.source)
+    assert animation.landmarks is not None
     assert np.array_equal(animation.landmarks, recorder.landmarks)
 
 
@@ -107,6 +110,7 @@ def test_shuffled_fits_the_other_drivers_length(benchmark: Benchmark, pair: Pair
     frames = Video(np.zeros((length, SIZE, SIZE, 3), np.uint8), 12.5)
     animation = method.animate(replace(pair, driver=replace(pair.driver, load_video=lambda: frames)), 0)
     assert np.array_equal(animation.video.frames, clip("d1", 5).frames[order])
+    assert animation.landmarks is not None
     assert np.array_equal(animation.landmarks, landmarks("d1", 5)[order])
     assert animation.video.fps == 12.5
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from typing import Any
 
+import filelock
 import numpy as np
 
-from charachbench.benchmark.toy.cast import characters as make_characters
-from charachbench.benchmark.toy.cast import drivers as make_drivers
+from charachbench.benchmark.toy import cast
 from charachbench.benchmark.toy.expression import NEUTRAL, Expression
 from charachbench.benchmark.toy.identity import Identity
 from charachbench.benchmark.toy.motion import expression_at, script
 from charachbench.benchmark.toy.render import Painter
 from charachbench.video import Video, write_lossless
 
-_WORKERS = 2
+SHARED_FROM = 200
+"""Frames from which on a second process helps: drawing holds Python's lock most of the time."""
 
 
 def build(
@@ -45,38 +49,56 @@ def build(
         fps: frames per second.
         seed: of proportions, colours, textures and timing.
     """
-    root = Path(root)
+    options = {"characters": characters, "drivers": drivers, "frames": frames, "size": size, "fps": fps, "seed": seed}
     root.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    try:
-        people = make_drivers(drivers, seed)
-        tracks = [
-            [expression_at(script(index, seed), frame / fps) for frame in range(frames)] for index in range(drivers)
-        ]
-        jobs = [
-            partial(_draw, person, size, fps, None, {work / "drivers" / person.name: track})
-            for person, track in zip(people, tracks, strict=True)
-        ]
-        for character in make_characters(characters, seed):
-            truth = {
-                work / "truth" / f"{character.name}__{person.name}": track
-                for person, track in zip(people, tracks, strict=True)
-            }
-            still = work / "characters" / character.domain / character.name
-            jobs.append(partial(_draw, character, size, fps, still, truth))
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            for done in [pool.submit(job) for job in jobs]:
-                done.result()
-        settings = f"name: toy\nsize: {size}\nfps: {fps}\nlicence: Apache-2.0\n"
-        (work / "benchmark.yaml").write_text(settings, encoding="utf-8")
-        work.chmod(0o755)
+    with filelock.FileLock(root.parent / f".{root.name}.lock"):
+        if root.is_dir():
+            return
+        for leftover in root.parent.glob(f".{root.name}.*.part"):  # of a process that was killed here
+            shutil.rmtree(leftover)
+        work = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
         try:
+            shares = 2 if frames * drivers * (characters + 1) >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
+            _draw_in_processes(work, shares, options)
+            settings = f"name: toy\nsize: {size}\nfps: {fps}\nlicence: Apache-2.0\n"
+            (work / "benchmark.yaml").write_text(settings, encoding="utf-8")
+            work.chmod(0o755)
             work.rename(root)
-        except OSError:
-            if not root.is_dir():
-                raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _draw_in_processes(work: Path, shares: int, options: dict[str, Any]) -> None:
+    # Not multiprocessing, which would run an unguarded script of the user's a second time.
+    program = [sys.executable, "-m", __name__]
+    others = [
+        subprocess.Popen([*program, json.dumps({"work": str(work), "share": share, "of": shares, **options})])
+        for share in range(1, shares)
+    ]
+    try:
+        draw_share(work, 0, shares, **options)
+        if any(process.wait() for process in others):
+            raise RuntimeError("a process that draws a part of the toy benchmark failed; see its message above")
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        for process in others:
+            process.kill()
+
+
+def draw_share(
+    work: Path, share: int, of: int, *, characters: int, drivers: int, frames: int, size: int, fps: float, seed: int
+) -> None:
+    """Draw every ``of``-th identity from number ``share`` on, with all its videos; see ``build`` for the rest."""
+    people = cast.drivers(drivers, seed)
+    tracks = [[expression_at(script(index, seed), frame / fps) for frame in range(frames)] for index in range(drivers)]
+    jobs: list[tuple[Identity, Path | None, dict[Path, list[Expression]]]] = []
+    for person, track in zip(people, tracks, strict=True):
+        jobs.append((person, None, {work / "drivers" / person.name: track}))
+    for character in cast.characters(characters, seed):
+        names = [f"{character.name}__{person.name}" for person in people]
+        truth = {work / "truth" / name: track for name, track in zip(names, tracks, strict=True)}
+        jobs.append((character, work / "characters" / character.domain / character.name, truth))
+    for identity, still, videos in jobs[share::of]:
+        _draw(identity, size, fps, still, videos)
 
 
 def _draw(identity: Identity, size: int, fps: float, still: Path | None, videos: dict[Path, list[Expression]]) -> None:
@@ -94,3 +116,8 @@ def _draw(identity: Identity, size: int, fps: float, still: Path | None, videos:
         stem.parent.mkdir(parents=True, exist_ok=True)
         write_lossless(Video(np.stack([image for image, _ in drawn]), fps), stem.with_suffix(".mkv"))
         np.save(stem.with_suffix(".npy"), np.stack([landmarks for _, landmarks in drawn]))
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    draw_share(Path(arguments.pop("work")), arguments.pop("share"), arguments.pop("of"), **arguments)
