@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from charachbench.benchmark.toy.cast import characters, drivers
+from charachbench.benchmark.toy.cast import characters
 from charachbench.benchmark.toy.motion import expression_at, script
 from charachbench.benchmark.toy.render import Painter
 from charachbench.video import Video, read, write_lossless, write_preview

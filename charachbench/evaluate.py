@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,9 @@ from charachbench.protocols import Metric, Need, Sample
 from charachbench.store import Entry, Run, StoreError, write_array, write_json
 
 log = logging.getLogger(__name__)
+
+SIDE_BY_SIDE = 2
+"""Pairs that are scored at the same time: while one is decoded or waits for Python's lock, the other goes on."""
 
 
 @dataclass(frozen=True)
@@ -78,80 +80,81 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    tally, loaded = Tally(), set[str]()
+    todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
+    tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
+    loaded: set[str] = set()
+    loading = threading.Lock()
 
-    def missing(pair: Pair) -> dict[str, NamedMetric]:
-        """By key, the metrics that have not scored the pair."""
-        entry, record = finished[pair.name]
-        scores = entry.scores()
-        wanted = {metric.key(pair, record["video_sha256"]): metric for metric in metrics}
-        return {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
-
-    def attempt(pair: Pair, sample: Callable[[], Sample], *, wait: bool) -> bool:
-        """False where another process works on the pair."""
+    def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
+        """The new scores; None where another process works on the pair."""
         entry, _ = finished[pair.name]
         with entry.locked(wait=wait) as mine:
             if not mine:
-                return False
-            todo = missing(pair)
-            tally.reused += len(metrics) - len(todo)
-            for metric in todo.values():
-                if metric.name not in loaded:
-                    metric.metric.load(provenance.resolve_device(settings.device))
-                    loaded.add(metric.name)
-            new = _score(pair, entry, todo, sample)
+                return None
+            missing = _missing(pair, finished[pair.name], metrics)
+            with loading:
+                for metric in missing.values():
+                    if metric.name not in loaded:
+                        metric.metric.load(provenance.resolve_device(settings.device))
+                        loaded.add(metric.name)
+            new = _score(pair, entry, missing)
             write_json(entry.folder / "scores.json", entry.scores() | new)
+        return new
+
+    def count(pair: Pair, new: dict[str, dict[str, Any]]) -> None:
+        tally.scored += len(new)
+        tally.reused += len(metrics) - len(new)
         for score in new.values():
-            tally.scored += 1
             if score["status"] == "error":
                 where = f"{score['metric']} of {run.info.method_name}, pair {pair.name}"
                 tally.errors[where] = score["reason"]
                 log.error("%s failed: %s", where, score["reason"])
                 if settings.on_error == "raise":
                     raise UserError(f"{where} failed: {score['reason']}")
-        return True
 
-    todo = [pair for pair in benchmark.pairs if pair.name in finished and missing(pair)]
-    tally.reused = len(metrics) * (len(finished) - len(todo))
-    label = f"score {run.info.method_name}"
-    elsewhere = []
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = [reader.submit(_read, pair, finished[pair.name][0]) for pair in todo[:1]]
-        for index, pair in enumerate(track(todo, label)):
-            sample = ahead.pop().result
-            ahead = [reader.submit(_read, later, finished[later.name][0]) for later in todo[index + 1 : index + 2]]
-            if not attempt(pair, sample, wait=False):
-                elsewhere.append(pair)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        try:
+            attempts = [pool.submit(attempt, pair, wait=False) for pair in todo]
+            elsewhere = []
+            for pair, future in track(list(zip(todo, attempts, strict=True)), f"score {run.info.method_name}"):
+                if (new := future.result()) is None:
+                    elsewhere.append(pair)
+                else:
+                    count(pair, new)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     for pair in elsewhere:
-        attempt(pair, cache(partial(_read, pair, finished[pair.name][0])), wait=True)
+        count(pair, attempt(pair, wait=True) or {})
     return tally
 
 
-def _read(pair: Pair, entry: Entry) -> Sample:
-    """Decode what the metrics will look at, while they look at the pair before."""
-    if pair.truth is not None:
-        with contextlib.suppress(UserError):  # told by the metric that needs it
-            _ = pair.truth.video
-    return Sample(pair, video.read(entry.video_path), entry.first_landmarks())
+def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[NamedMetric]) -> dict[str, NamedMetric]:
+    """By key, the metrics that have not scored the pair."""
+    entry, record = finished
+    scores = entry.scores()
+    wanted = {metric.key(pair, record["video_sha256"]): metric for metric in metrics}
+    return {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
 
 
 def _is_scored(score: dict[str, Any] | None) -> bool:
     return score is not None and score["status"] in ("scored", "unscored")
 
 
-def _score(
-    pair: Pair, entry: Entry, metrics: dict[str, NamedMetric], sample: Callable[[], Sample]
-) -> dict[str, dict[str, Any]]:
+def _score(pair: Pair, entry: Entry, metrics: dict[str, NamedMetric]) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
+    sample: Sample | None = None
     scores = {}
     for key, named in metrics.items():
         start = time.perf_counter()
         score: dict[str, Any] = {"metric": named.name, "version": named.metric.version, "unit": named.metric.unit}
         try:
             for need in sorted(named.metric.needs):
-                if reason := _missing(pair, need):
+                if reason := _lack(pair, need):
                     raise Unscored(reason)
-            array = np.asarray(named.metric.extract(sample()))
+            if sample is None:
+                sample = Sample(pair, video.read(entry.video_path), entry.first_landmarks())
+            array = np.asarray(named.metric.extract(sample))
             if array.size == 0 or not np.isfinite(array).all():
                 raise Unscored("the metric is not a finite number here")
             write_array(entry.array_path(named.name, key), array)
@@ -166,7 +169,7 @@ def _score(
     return scores
 
 
-def _missing(pair: Pair, need: Need) -> str | None:
+def _lack(pair: Pair, need: Need) -> str | None:
     """Why a pair lacks what a metric needs; None where it has it. Looks at nothing that is not needed."""
     look: dict[Need, tuple[Callable[[], object], str]] = {
         "truth": (lambda: pair.truth, "needs the true video, which is not known"),

@@ -7,7 +7,6 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from charachbench import config, keys, provenance
@@ -140,6 +139,8 @@ class _Worker:
     settings: config.Config
     run: Run
     method: Method
+    device: str = ""
+    loaded: bool = False
     load_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -163,10 +164,13 @@ class _Worker:
             "code": provenance.code(),
             "packages": provenance.packages(),
         }
-        device = self.device
+        if self.load_seconds is None:
+            with _Timer() as loading:
+                self.device = provenance.resolve_device(self.settings.device)  # imports torch
+            self.load_seconds = loading.seconds
         reason = None
         try:
-            record |= {"status": "ok"} | self._animate(pair, entry, device)
+            record |= {"status": "ok"} | self._animate(pair, entry)
         except StoreError:
             raise
         except Exception as error:
@@ -180,19 +184,14 @@ class _Worker:
                 raise UserError(f"pair {pair.name} failed: {reason}")
         return reason
 
-    @cached_property
-    def device(self) -> str:
-        """Where to work; looked for when there is work, since looking imports torch."""
-        return provenance.resolve_device(self.settings.device)
-
-    def _animate(self, pair: Pair, entry: Entry, device: str) -> dict[str, Any]:
-        if self.load_seconds is None:
+    def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
+        if not self.loaded:
             with _Timer() as loading:
-                self.method.load(device)
-            self.load_seconds = loading.seconds
+                self.method.load(self.device)
+            self.load_seconds, self.loaded = (self.load_seconds or 0.0) + loading.seconds, True
         with _Timer() as reading:  # so that decoding is not counted as the method's time
             frames, size = len(pair.driver.video), pair.character.image.shape[:2]
-        memory = provenance.PeakMemory(device)
+        memory = provenance.PeakMemory(self.device)
         with _Timer() as generating:
             animation = self.method.animate(pair, self.run.info.seed)
         peak = memory.read()
@@ -200,8 +199,8 @@ class _Worker:
         with _Timer() as encoding:
             sha256 = entry.write_animation(animation.video, animation.landmarks, animation.first_landmarks)
         return {
-            "device": device,
-            "device_name": provenance.device_name(device),
+            "device": self.device,
+            "device_name": provenance.device_name(self.device),
             "frames": frames,
             "size": list(size),
             "fps": animation.video.fps,

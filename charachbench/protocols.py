@@ -143,6 +143,8 @@ class Metric(ABC):
     def extract(self, sample: Sample) -> np.ndarray:
         """The array that is kept for a pair: a value per frame, or features.
 
+        May be called for several pairs at once, from different threads.
+
         Raises:
             Unscored: with the reason, where the pair cannot be scored.
         """

@@ -35,24 +35,21 @@ class Flicker(Metric):
         height, width = sample.video.size
         frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in sample.video.frames]
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
 
         def excess(frame: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
-            """How much brighter a frame is than its neighbour moved onto it."""
+            """How much brighter a frame is than its neighbour moved onto it, float32 (H, W)."""
             # An array in place of None, which the type stub asks for, would be taken as a first guess.
             motion = flow.calc(frame, neighbour, None)  # type: ignore[call-overload]
+            there = cv2.add(pixels, motion)
             moved = cv2.remap(
-                neighbour.astype(np.float32),
-                x + motion[..., 0],
-                y + motion[..., 1],
-                cv2.INTER_CUBIC,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            return frame - moved
+                neighbour.astype(np.float32), there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            )  # type: ignore[call-overload]
+            return cv2.subtract(frame, moved, dtype=cv2.CV_32F)
 
         values = []
         for before, frame, after in zip(frames, frames[1:], frames[2:], strict=False):
             first, second = excess(frame, before), excess(frame, after)
-            brighter, darker = np.minimum(first, second).clip(min=0), np.maximum(first, second).clip(max=0)
-            values.append((brighter - darker).mean())
+            brighter, darker = cv2.min(first, second).clip(min=0), cv2.max(first, second).clip(max=0)
+            values.append(cv2.mean(brighter)[0] - cv2.mean(darker)[0])
         return np.array(values)

@@ -45,9 +45,7 @@ class Terminal:
 
 
 @pytest.fixture
-def charachbench(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
+def charachbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     return Terminal(tmp_path / "results", monkeypatch, capsys)
 
 

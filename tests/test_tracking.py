@@ -89,9 +89,7 @@ def test_an_offline_run_holds_scores_tables_and_previews_once(tmp_path: Path) ->
     assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 2  # nothing new, nothing sent
 
 
-def test_a_failing_replay_leaves_no_run_open_and_is_sent_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_replay_leaves_no_run_open_and_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 
     config = settings(tmp_path, metrics=METRICS)

@@ -25,7 +25,9 @@ def noise(frames: int, height: int, width: int, seed: int = 0) -> np.ndarray:
     fps=st.sampled_from([1.0, 12.5, 23.976, 24.0, 25.0, 29.97, 30000 / 1001, 60.0]),
     seed=st.integers(0, 99),
 )
-def test_lossless_means_bit_for_bit(tmp_path: Path, frames: int, height: int, width: int, fps: float, seed: int) -> None:
+def test_lossless_means_bit_for_bit(
+    tmp_path: Path, frames: int, height: int, width: int, fps: float, seed: int
+) -> None:
     video = Video(noise(frames, height, width, seed), fps)
     write_lossless(video, tmp_path / "v.mkv")
     kept = read(tmp_path / "v.mkv")

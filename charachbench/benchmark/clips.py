@@ -172,7 +172,9 @@ class Clip:
                 f"{missing}: no such file; detector=given needs an array (T, 68, 2) for all frames of driver "
                 f"'{self.name}', or use detector=mediapipe"
             )
-        points, detected, size = self._detected()
+        points, detected, size = recent.get(
+            f"{self.fingerprint} landmarks", self._detected, lambda kept: kept[0].nbytes
+        )
         return fill_gaps(points, detected, self.detector.max_gap, f"driver '{self.name}'"), detected, size
 
     @property

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -141,14 +142,18 @@ class MediaPipe(Detector):
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Drop what MediaPipe's C++ code writes to the error stream whatever it is told; its errors are exceptions."""
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _ERROR_STREAM:
+        kept = os.dup(2)
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+_ERROR_STREAM = threading.Lock()
 
 
 class FaceAlignment(Detector):

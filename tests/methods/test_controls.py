@@ -103,8 +103,12 @@ def test_shuffled_uses_the_next_driver(benchmark: Benchmark, pair: Pair) -> None
     assert method.fingerprint(pair) == benchmark.drivers[1].fingerprint
 
 
-@pytest.mark.parametrize(("length", "order"), [(2, [0, 1]), (7, [0, 1, 2, 3, 4, 3, 2]), (10, [0, 1, 2, 3, 4, 3, 2, 1, 0, 1])])
-def test_shuffled_fits_the_other_drivers_length(benchmark: Benchmark, pair: Pair, length: int, order: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("length", "order"), [(2, [0, 1]), (7, [0, 1, 2, 3, 4, 3, 2]), (10, [0, 1, 2, 3, 4, 3, 2, 1, 0, 1])]
+)
+def test_shuffled_fits_the_other_drivers_length(
+    benchmark: Benchmark, pair: Pair, length: int, order: list[int]
+) -> None:
     method = Shuffled(CopyDriver())
     method.prepare(benchmark)
     frames = Video(np.zeros((length, SIZE, SIZE, 3), np.uint8), 12.5)

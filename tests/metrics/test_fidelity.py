@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import peak_signal_noise_ratio as peak_signal_noise_ratio_of_torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from charachbench.errors import Unscored
@@ -11,7 +12,7 @@ from charachbench.video import Video
 from metrics.fidelity import Psnr, Ssim
 from tests.metrics import samples
 
-FRAMES = 18  # more than one chunk
+FRAMES = 18
 
 
 def pair_of_videos() -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +66,12 @@ def test_ssim_agrees_with_scikit_image() -> None:
     found = score(Ssim("rgb"), made, true)
     assert found.shape == (FRAMES,)
     assert found == pytest.approx(expected, abs=2e-4)
+
+
+def test_psnr_is_that_of_torchmetrics() -> None:
+    made, true = (torch.from_numpy(v.transpose(0, 3, 1, 2).astype(np.float32)) for v in pair_of_videos())
+    expected = peak_signal_noise_ratio_of_torch(made, true, data_range=255.0, dim=(1, 2, 3), reduction="none")
+    assert score(Psnr(), *pair_of_videos()) == pytest.approx(np.asarray(expected), rel=1e-5)
 
 
 def test_ssim_of_colour_is_that_of_torchmetrics() -> None:
