@@ -12,7 +12,6 @@ from pathlib import Path
 from charachbench.benchmark.toy.benchmark import Toy
 from charachbench.landmarks.detectors import Given
 
-
 SIDE_BY_SIDE = "from charachbench import app, evaluate; evaluate.SIDE_BY_SIDE = {}; app.main()"
 
 
