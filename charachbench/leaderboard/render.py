@@ -143,7 +143,9 @@ def terminal(board: Leaderboard) -> Group:
 
     style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
     _, *rows = _table(board, style)
-    table = Table(title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("method", vertical="bottom")
     table.add_column("pairs", justify="right")
     for column in board.columns:  # one word a line: narrow enough for a terminal of 80 columns

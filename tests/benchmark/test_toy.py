@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from charachbench import video
 from charachbench.benchmark.toy import build as build_module
+from charachbench.benchmark.toy.benchmark import Toy
 from charachbench.benchmark.toy.build import build
 from charachbench.benchmark.toy.canvas import Canvas, ellipse
 from charachbench.benchmark.toy.cast import characters, drivers
@@ -16,6 +17,8 @@ from charachbench.benchmark.toy.identity import Identity
 from charachbench.benchmark.toy.motion import expression_at, script
 from charachbench.benchmark.toy.render import Painter, render
 from charachbench.benchmark.toy.rig import Placement, pose
+from charachbench.errors import UserError
+from charachbench.landmarks.detectors import Given
 
 EVERYONE = characters(8) + drivers(3)
 JAW, LEFT_EYE, RIGHT_EYE, MOUTH = slice(0, 17), slice(36, 42), slice(42, 48), slice(60, 68)
@@ -372,7 +375,7 @@ def test_build_writes_what_the_rig_draws(tmp_path: Path):
     expected |= {f"characters/{c.domain}/{c.name}.{suffix}" for c in cast for suffix in ("png", "npy")}
     expected |= {f"truth/{c.name}__{p.name}.{suffix}" for c in cast for p in people for suffix in ("mkv", "npy")}
     assert set(contents(root)) == expected
-    assert list(tmp_path.iterdir()) == [root]
+    assert {path.name for path in tmp_path.iterdir()} == {"toy", ".toy.lock"}
     still, points = render(cast[1], NEUTRAL, 64)
     stem = root / "characters" / cast[1].domain / cast[1].name
     np.testing.assert_array_equal(np.asarray(Image.open(stem.with_suffix(".png"))), still)
@@ -403,7 +406,7 @@ def test_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(build_module, "write_lossless", full)
     with pytest.raises(OSError, match="No space left"):
         build(tmp_path / "toy", characters=1, drivers=1, frames=1, size=64)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [".toy.lock"]
 
 
 def test_build_gives_way_to_another_process(tmp_path: Path):
@@ -411,4 +414,28 @@ def test_build_gives_way_to_another_process(tmp_path: Path):
     there.parent.mkdir()
     there.write_text("name: toy\n")
     build(tmp_path / "toy", characters=1, drivers=1, frames=1, size=64)
-    assert contents(tmp_path) == {"toy/benchmark.yaml": b"name: toy\n"}
+    assert contents(tmp_path / "toy") == {"benchmark.yaml": b"name: toy\n"}
+
+
+def test_two_processes_draw_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = {"characters": 2, "drivers": 1, "frames": 2, "size": 64}
+    build(tmp_path / "one", **options)
+    monkeypatch.setattr(build_module, "SHARED_FROM", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    build(tmp_path / "two", **options)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path):
+    (tmp_path / ".toy.abc.part" / "truth").mkdir(parents=True)
+    build(tmp_path / "toy", characters=1, drivers=1, frames=1, size=64)
+    assert {path.name for path in tmp_path.iterdir()} == {"toy", ".toy.lock"}
+
+
+def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_module, "write_lossless", full)
+    with pytest.raises(UserError, match=r"toy-\w+: the toy benchmark cannot be drawn \(No space left on device\)"):
+        Toy(characters=1, drivers=1, frames=1, size=64).open(Given(), tmp_path)

@@ -49,5 +49,8 @@ class Toy(BenchmarkSource):
         if not root.is_dir():
             from charachbench.benchmark.toy.build import build
 
-            build(root, **self.drawn)  # type: ignore[arg-type]
+            try:
+                build(root, **self.drawn)  # type: ignore[arg-type]
+            except OSError as error:
+                raise UserError(f"{root}: the toy benchmark cannot be drawn ({error.strerror or error})") from error
         return Folder(root=str(root), name="toy", size=self.size, domains=self.domains).open(detector, cache)
