@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -145,6 +146,40 @@ def test_wrong_usage_gets_one_sentence(charachbench: Terminal, arguments: list[s
     assert f"charachbench: {message}" in printed
     assert "Traceback" not in printed
     assert len(printed.strip().splitlines()) == 1
+
+
+def test_odd_names_and_broken_files_end_in_the_same_table(charachbench: Terminal, tmp_path: Path) -> None:
+    """On disk: names as people give them; an image and a video that cannot be read fail their own pairs only."""
+    from PIL import Image
+
+    from charachbench.video import Video, write_lossless
+
+    root = tmp_path / "my faces"
+    for folder in ("characters/toy & co", "drivers"):
+        (root / folder).mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    odd = ["größe 'x' \"y\" 50%", "猫_$1 {a}"]
+    for name, image in zip(odd, pixels, strict=False):
+        Image.fromarray(image).save(root / "characters" / "toy & co" / f"{name}.png")
+    (root / "characters" / "broken.png").write_bytes(b"not an image")
+    write_lossless(Video(pixels, 25.0), root / "drivers" / "who's there.mkv")
+    (root / "drivers" / "cut.mkv").write_bytes((root / "drivers" / "who's there.mkv").read_bytes()[:400])
+
+    settings = ["method=still", "benchmark=folder", f"benchmark.root={root}", "benchmark.size=64", "detector=given"]
+    status, printed = charachbench(
+        *settings, "metrics=fakes", f"hydra.searchpath=[file://{ROOT}/tests/conf]", fakes=False
+    )
+    assert status == 1
+    assert "Traceback" not in printed
+    assert "2/6 (4 failed)" in printed
+    table = charachbench.table()
+    reasons = table[table["metric"] == "brightness"].set_index("pair")[["status", "reason"]]
+    for name in odd:
+        assert reasons.loc[f"{name}__who's there", "status"] == "scored"
+        assert "cut.mkv" in str(reasons.loc[f"{name}__cut", "reason"])
+    assert "broken.png" in str(reasons.loc["broken__who's there", "reason"])
+    (latex,) = charachbench.results.glob("*/leaderboard.tex")
+    assert "my faces" in latex.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

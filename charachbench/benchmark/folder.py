@@ -181,7 +181,7 @@ class Folder(BenchmarkSource):
         contents = _Contents()
         if not self.root.is_dir():
             contents.faults.append(
-                f"{self.root}: no such folder; benchmark.root must be a folder with characters/ and drivers/ in it"
+                f"{self.root}: no such folder; benchmark.root is one with characters/ and drivers/ (data/README.md)"
             )
             return contents
         contents.manifest = contents.attempt(self._read_manifest, contents.manifest)

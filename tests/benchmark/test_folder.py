@@ -189,7 +189,7 @@ def truth(count: int) -> Callable[[Path], Path]:
 
 CAT = "characters/animal/cat"
 STRUCTURE = [
-    ("missing root", remove("."), r"bench: no such folder; benchmark.root must be"),
+    ("missing root", remove("."), r"bench: no such folder; benchmark.root is one with"),
     ("no characters", remove("characters"), r"characters: no such folder; it must hold pictures \(.png"),
     ("no drivers", remove("drivers"), r"drivers: no such folder; it must hold videos \(.mp4"),
     (
