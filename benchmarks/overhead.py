@@ -33,10 +33,13 @@ def main() -> None:
         for benchmark in results.glob("toy-*"):
             shutil.rmtree(benchmark)
         total = demo(results, side_by_side=1)  # one at a time, so that times add up
+        loads: dict[str, float] = {}
         spent: defaultdict[str, float] = defaultdict(float)
         for path in results.glob("toy-*/*/*/record.json"):
-            seconds = json.loads(path.read_text())["seconds"]
-            spent["methods"] += seconds["generate"]
+            record = json.loads(path.read_text())
+            seconds = record["seconds"]
+            spent["methods"] += seconds["generate"] + loads.pop(record["run"], seconds["load"])
+            loads[record["run"]] = 0.0  # once a run
             spent["codecs"] += seconds["encode"] + seconds["read"]
         for path in results.glob("toy-*/*/*/scores.json"):
             for score in json.loads(path.read_text()).values():
