@@ -89,13 +89,13 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         """False where another process works on the pair."""
         inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
         entry = run.entry(pair, inputs)
-        if _is_finished(entry, worker.sources):
+        if worker.is_finished(entry):
             outcome.reused.append(pair.name)
             return True
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return False
-            if _is_finished(entry, worker.sources):
+            if worker.is_finished(entry):
                 outcome.reused.append(pair.name)
             elif (reason := worker.work(pair, entry, inputs)) is None:
                 outcome.made.append(pair.name)
@@ -109,29 +109,6 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     return outcome
 
 
-def _is_finished(entry: Entry, sources: str) -> bool:
-    record = entry.record()
-    if record is None or record["status"] != "ok" or not entry.video_path.is_file():
-        return False
-    if record["sources"] != sources:
-        _warn_of_other_code(entry, record)
-    return True
-
-
-def _warn_of_other_code(entry: Entry, record: dict[str, Any]) -> None:
-    folder = entry.folder.parent
-    if folder not in _warned:
-        _warned.add(folder)
-        log.warning(
-            "%s: the code of this method has changed since its videos were made, which are kept; "
-            "if that changes its output, raise `version` in its class",
-            record["method"],
-        )
-
-
-_warned: set[Any] = set()
-
-
 @dataclass
 class _Worker:
     """Animates single pairs and writes down how that went."""
@@ -142,9 +119,24 @@ class _Worker:
     device: str = ""
     loaded: bool = False
     load_seconds: float | None = None
+    warned: bool = False
 
     def __post_init__(self) -> None:
         self.sources = provenance.sources(self.run.info.method, "method")
+
+    def is_finished(self, entry: Entry) -> bool:
+        """Whether the pair is done; says once if other code than the present one did it."""
+        record = entry.record()
+        if record is None or record["status"] != "ok" or not entry.video_path.is_file():
+            return False
+        if record["sources"] != self.sources and not self.warned:
+            self.warned = True
+            log.warning(
+                "%s: the code of this method has changed since its videos were made, which are kept; "
+                "if that changes its output, raise `version` in its class",
+                record["method"],
+            )
+        return True
 
     def work(self, pair: Pair, entry: Entry, inputs: dict[str, str]) -> str | None:
         """Animate, store and record a pair; the reason where it failed."""

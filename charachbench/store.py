@@ -41,7 +41,7 @@ from charachbench.video import Video
 SCHEMA = 1
 
 
-def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then rename it; on any failure ``path`` is as it was.
 
     Raises:
@@ -71,7 +71,7 @@ class StoreError(UserError):
 def write_json(path: Path, value: Any) -> None:
     """Strict JSON, atomically."""
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
-    atomic_write(path, lambda aside: _discard(aside.write_text(text + "\n", encoding="utf-8")))
+    atomic_write(path, lambda aside: aside.write_text(text + "\n", encoding="utf-8"))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -82,10 +82,6 @@ def write_array(path: Path, array: np.ndarray) -> None:
             np.save(handle, array, allow_pickle=False)
 
     atomic_write(path, write)
-
-
-def _discard(_: object) -> None:
-    """Make a call that returns something one that returns nothing."""
 
 
 def read_json(path: Path) -> Any:
@@ -206,7 +202,7 @@ class Run:
         return Entry(self.folder / folder_name(pair.name, digest({"pair": pair.name, **inputs})))
 
     def finished(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
-        """By pair name, the entry and record of every pair of the benchmark that was tried with its present inputs."""
+        """By pair name, the entry and record of every pair that was made with its present inputs."""
         return {name: found for name, found in self._latest(benchmark).items() if found[1]["status"] == "ok"}
 
     def failed(self, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
