@@ -8,11 +8,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from charachbench.benchmark.types import Benchmark, Character, Pair
+from charachbench.errors import Unscored, UserError
 from charachbench.video import Video
 
 T = TypeVar("T")
@@ -24,14 +26,14 @@ class Animation:
     """What a method makes of a pair.
 
     Attributes:
-        video: as many frames as the driver, of the size of the character.
+        video: as many frames as the driver, of the size of the character; None from a method that stops at landmarks.
         landmarks: (T, 68, 2), where the method means the landmarks of its frames to be; None if it has none.
         first_landmarks: (68, 2), landmarks of frame 0, only where that frame does not show the character
             (a control such as ``driver_copy``): metrics then start tracking there, not at the character's annotation.
         notes: anything else for the record, JSON-serialisable.
     """
 
-    video: Video
+    video: Video | None = None
     landmarks: np.ndarray | None = None
     first_landmarks: np.ndarray | None = None
     notes: dict[str, Any] = field(default_factory=dict)
@@ -40,8 +42,13 @@ class Animation:
 class Method(ABC):
     """Makes a character move as a driver does."""
 
-    def prepare(self, benchmark: Benchmark) -> None:  # noqa: B027 - optional
-        """See the whole benchmark once, as the method may see it, before the first pair."""
+    def prepare(self, benchmark: Benchmark, cache: Path) -> None:  # noqa: B027 - optional
+        """See the whole benchmark once, as the method may see it, before the first pair.
+
+        Args:
+            benchmark: without truth and annotation, but for what ``given`` lists.
+            cache: a folder for what can be made again.
+        """
 
     def fingerprint(self, pair: Pair) -> str:  # noqa: ARG002
         """Hash of whatever decides the output beside the configuration, the seed and the pair itself."""
@@ -78,18 +85,71 @@ class Animator(ABC):
         """
 
 
+@dataclass(frozen=True)
+class FoundLandmarks:
+    """Landmarks of a character.
+
+    Attributes:
+        points: float64 (68, 2), (x, y) in pixels.
+        notes: how they were found, for the record and the picture, JSON-serialisable.
+    """
+
+    points: np.ndarray
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
 class LandmarkSource(ABC):
     """Finds the 68 landmarks of a character."""
+
+    def prepare(self, cache: Path) -> None:  # noqa: B027 - optional
+        """Called once, before anything else, with a folder for what can be made again."""
+
+    def fingerprint(self, character: Character) -> str:  # noqa: ARG002
+        """Hash of whatever decides ``find`` beside the configuration and the character itself."""
+        return ""
 
     def load(self, device: Device) -> None:  # noqa: B027 - optional
         """Load weights onto a device."""
 
+    def build_gallery(self, benchmark: Benchmark, folder: Path, cache: Path, device: Device) -> Path:  # noqa: ARG002
+        """Write what a benchmark's annotated characters teach to a file that this source can be configured with.
+
+        Args:
+            benchmark: with annotation.
+            folder: where to.
+            cache: a folder for what can be made again.
+            device: where models run.
+
+        Raises:
+            UserError: this source learns from nothing, or no character is annotated.
+        """
+        raise UserError(f"{type(self).__name__}: has no gallery to make; accepted: landmarks=faceshot")
+
     @abstractmethod
-    def find(self, character: Character) -> np.ndarray:
-        """float64 (68, 2), (x, y) in pixels.
+    def find(self, character: Character) -> FoundLandmarks:
+        """Find them.
 
         Raises:
             UserError: they could not be found.
+        """
+
+
+class Retargeting(ABC):
+    """Moves a character's landmarks as a driver's move."""
+
+    @abstractmethod
+    def retarget(self, driver: np.ndarray, character: np.ndarray) -> np.ndarray:
+        """Landmarks of the character in every frame of the driver.
+
+        Args:
+            driver: float (T, 68, 2), (x, y) in pixels of the driver.
+            character: float (68, 2), likewise of the character.
+
+        Returns:
+            float64 (T, 68, 2); frame 0 is ``character``.
+
+        Raises:
+            UserError: the landmarks are not such arrays, or not finite.
         """
 
 
@@ -99,14 +159,27 @@ class Sample:
 
     Attributes:
         pair: with truth and annotation.
-        video: what the method made.
+        made: the video that the method made, if it made one.
         first_landmarks: see ``Animation.first_landmarks``.
+        landmarks: see ``Animation.landmarks``.
     """
 
     pair: Pair
-    video: Video
+    made: Video | None
     first_landmarks: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
     _shared: dict[object, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def video(self) -> Video:
+        """What the method made.
+
+        Raises:
+            Unscored: it made no video.
+        """
+        if self.made is None:
+            raise Unscored("the method made no video")
+        return self.made
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
         """``compute()``, shared between all metrics of this sample that ask with an equal ``key``."""
