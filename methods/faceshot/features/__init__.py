@@ -1,0 +1,1 @@
+"""Dense image features, behind one interface."""
