@@ -13,7 +13,7 @@ from charachbench.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-WITHOUT_METHOD = (config.Command.leaderboard, config.Command.track, config.Command.check)
+WITHOUT_METHOD = (config.Command.leaderboard, config.Command.track, config.Command.check, config.Command.gallery)
 
 EXAMPLES = """
   charachbench experiment=demo                                   all weight-free methods on the toy benchmark
@@ -61,6 +61,8 @@ def translate(arguments: list[str]) -> list[str]:
     overrides = [f"command={rest[0]}"]
     if config.Command[rest[0]] in WITHOUT_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
+    if rest[0] == "gallery" and not any(argument.startswith("landmarks=") for argument in rest):
+        overrides.append("landmarks=faceshot")
     return multirun + overrides + rest[1:]
 
 

@@ -28,6 +28,7 @@ class Command(Enum):
     leaderboard = "make the tables from the stored scores"
     track = "send stored runs to W&B"
     check = "report what is missing or unreadable in a benchmark"
+    gallery = "make an appearance gallery of a benchmark's annotated characters"
 
 
 class Aggregation(Enum):
@@ -35,6 +36,14 @@ class Aggregation(Enum):
 
     shared_pairs = "over the pairs that every shown method has"
     own_pairs = "over each method's own pairs"
+
+
+class Track(Enum):
+    """What is compared."""
+
+    animation = "videos"
+    landmarks = "68 points on each character"
+    retargeting = "landmark sequences of each pair"
 
 
 @dataclass
@@ -52,9 +61,15 @@ class Config:
     """All settings of a job; the groups' own are checked against the constructors they name."""
 
     command: Command = Command.run
+    track: Track = Track.animation
     benchmark: Any = None
     detector: Any = None
     landmarks: Any = None
+    features: Any = None
+    parts: Any = None
+    embedding: Any = None
+    gallery: Any = None
+    retargeting: Any = None
     animator: Any = None
     method: Any = None
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -163,7 +178,11 @@ def build(node: dict[str, Any], where: str, kind: type[T]) -> T:
 
 
 def _build_nested(value: Any, where: str) -> Any:
-    return build(value, where, object) if isinstance(value, dict) and "_target_" in value else value
+    if not isinstance(value, dict):
+        return value
+    if "_target_" in value:
+        return build(value, where, object)
+    return {name: _build_nested(inner, f"{where}.{name}") for name, inner in value.items()}
 
 
 def versions(node: Any, where: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import config, keys, provenance, video
+from charachbench import config, keys, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
 from charachbench.progress import track
@@ -39,11 +39,11 @@ class NamedMetric:
     metric: Metric
     identity: dict[str, Any]
 
-    def key(self, pair: Pair, video_sha256: str) -> str:
+    def key(self, pair: Pair, outputs: dict[str, str]) -> str:
         """Hash of all that decides this pair's score."""
         truth = pair.truth.fingerprint if pair.truth else ""
         inputs = [pair.character.fingerprint, pair.character.annotation_fingerprint, pair.driver.fingerprint, truth]
-        return keys.digest({"metric": self.identity, "inputs": inputs, "video": video_sha256})
+        return keys.digest({"metric": self.identity, "inputs": inputs, "outputs": outputs})
 
 
 def build_metrics(settings: config.Config) -> list[NamedMetric]:
@@ -97,7 +97,7 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
                     if metric.name not in loaded:
                         metric.metric.load(provenance.resolve_device(settings.device))
                         loaded.add(metric.name)
-            new = _score(pair, entry, missing)
+            new = _score(pair, *finished[pair.name], missing)
             write_json(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -133,7 +133,7 @@ def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[N
     """By key, the metrics that have not scored the pair."""
     entry, record = finished
     scores = entry.scores()
-    wanted = {metric.key(pair, record["video_sha256"]): metric for metric in metrics}
+    wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}
     return {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
 
 
@@ -141,7 +141,9 @@ def _is_scored(score: dict[str, Any] | None) -> bool:
     return score is not None and score["status"] in ("scored", "unscored")
 
 
-def _score(pair: Pair, entry: Entry, metrics: dict[str, NamedMetric]) -> dict[str, dict[str, Any]]:
+def _score(
+    pair: Pair, entry: Entry, record: dict[str, Any], metrics: dict[str, NamedMetric]
+) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
     sample: Sample | None = None
     scores = {}
@@ -153,7 +155,7 @@ def _score(pair: Pair, entry: Entry, metrics: dict[str, NamedMetric]) -> dict[st
                 if reason := _lack(pair, need):
                     raise Unscored(reason)
             if sample is None:
-                sample = Sample(pair, video.read(entry.video_path), entry.first_landmarks())
+                sample = entry.read_sample(pair, record)
             array = np.asarray(named.metric.extract(sample))
             if array.size == 0 or not np.isfinite(array).all():
                 raise Unscored("the metric is not a finite number here")

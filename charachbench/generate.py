@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import traceback
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from charachbench import config, keys, provenance
+from charachbench import config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError, reason_for
 from charachbench.progress import track
 from charachbench.protocols import Animation, Method
-from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, pair_inputs, write_json
+from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     method, info = build_method(settings), describe_run(settings, benchmark)
     run = store.open_run(benchmark, info)
     seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
-    method.prepare(seen)
+    method.prepare(seen, store.cache)
     worker = _Worker(settings, run, method)
     outcome = Outcome(run)
 
@@ -127,7 +128,7 @@ class _Worker:
     def is_finished(self, entry: Entry) -> bool:
         """Whether the pair is done; says once if other code than the present one did it."""
         record = entry.record()
-        if record is None or record["status"] != "ok" or not entry.video_path.is_file():
+        if record is None or record["status"] != "ok" or not entry.is_whole(record):
             return False
         if record["sources"] != self.sources and not self.warned:
             self.warned = True
@@ -189,13 +190,14 @@ class _Worker:
         peak = memory.read()
         _check(animation, frames, size)
         with _Timer() as encoding:
-            sha256 = entry.write_animation(animation.video, animation.landmarks, animation.first_landmarks)
+            outputs = entry.write_animation(animation)
+            _write_pictures(pair, animation, entry)
         return {
             "device": self.device,
             "device_name": provenance.device_name(self.device),
             "frames": frames,
             "size": list(size),
-            "fps": animation.video.fps,
+            "fps": pair.driver.video.fps if animation.video is None else animation.video.fps,
             "seconds": {
                 "load": self.load_seconds,
                 "read": reading.seconds,
@@ -204,16 +206,34 @@ class _Worker:
             },
             "frames_per_second": frames / max(generating.seconds, 1e-9),
             "peak_memory_mib": peak,
-            "video_sha256": sha256,
+            "outputs": outputs,
             "notes": animation.notes,
         }
+
+
+def _write_pictures(pair: Pair, animation: Animation, entry: Entry) -> None:
+    """Show what the method took for the character's landmarks and, of a sequence, how they moved."""
+    points = animation.landmarks
+    if points is None:
+        return
+    overlay = pictures.overlay(pair.character.image, points[0], animation.notes.get("captions", {}))
+    atomic_write(entry.overlay_path, lambda aside: pictures.save(aside, overlay))
+    if len(points) > 1:
+        driver = None
+        with contextlib.suppress(UserError):  # a driver without a face fails what needs it, not a picture
+            driver = pair.driver.landmarks
+        made = None if animation.video is None else animation.video.frames
+        strip = pictures.strip(pair.driver.video.frames, pair.character.image, points, made, driver_landmarks=driver)
+        atomic_write(entry.strip_path, lambda aside: pictures.save(aside, strip))
 
 
 def _check(animation: Animation, frames: int, size: tuple[int, int]) -> None:
     if not isinstance(animation, Animation):
         raise TypeError(f"a method returns an Animation, got {type(animation).__name__}")
     made = animation.video
-    if len(made) != frames or made.size != tuple(size):
+    if made is None and animation.landmarks is None:
+        raise ValueError("the method made neither a video nor landmarks")
+    if made is not None and (len(made) != frames or made.size != tuple(size)):
         raise ValueError(
             f"the method made {len(made)} frames of {made.size[1]} x {made.size[0]}, "
             f"wanted {frames} (as the driver) of {size[1]} x {size[0]} (as the character)"

@@ -7,7 +7,8 @@
         <method>-<key>/                             one folder per run
             run.json
             <pair>-<fingerprint>/                   one folder per pair and its inputs
-                video.mkv  preview.mp4  landmarks.npy  record.json  scores.json  <metric>-<key>.npy
+                video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg
+                record.json  scores.json  <metric>-<key>.npy
     <root>/cache/                                   what can be made again: detected landmarks, the toy benchmark
 
 Every file appears whole or not at all (written aside, then renamed); ``record.json`` comes last and makes a pair
@@ -36,9 +37,9 @@ from charachbench import video
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
 from charachbench.keys import digest
-from charachbench.video import Video
+from charachbench.protocols import Animation, Sample
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -140,6 +141,16 @@ class Entry:
         """The video for browsers."""
         return self.folder / "preview.mp4"
 
+    @property
+    def overlay_path(self) -> Path:
+        """The character with the landmarks that were found on it."""
+        return self.folder / "overlay.jpg"
+
+    @property
+    def strip_path(self) -> Path:
+        """Some frames of driver, landmarks and result."""
+        return self.folder / "strip.jpg"
+
     def record(self) -> dict[str, Any] | None:
         """The pair's record, None where there is none or it is damaged."""
         value = read_json(self.folder / "record.json")
@@ -173,21 +184,34 @@ class Entry:
         finally:
             lock.release()
 
-    def write_animation(self, made: Video, landmarks: np.ndarray | None, first: np.ndarray | None) -> str:
-        """Store a result, all but its record; returns the sha256 of the lossless file."""
+    def write_animation(self, animation: Animation) -> dict[str, str]:
+        """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
         for leftover in self.folder.glob(".*.*"):  # of a process that was killed here
             leftover.unlink(missing_ok=True)
-        atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
-        atomic_write(self.preview_path, lambda aside: video.write_preview(made, aside))
-        for name, array in (("landmarks", landmarks), ("first_landmarks", first)):
-            if array is not None:
-                write_array(self.folder / f"{name}.npy", array)
-        return hashlib.sha256(self.video_path.read_bytes()).hexdigest()
+        made, written = animation.video, []
+        if made is not None:
+            atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+            atomic_write(self.preview_path, lambda aside: video.write_preview(made, aside))
+            written.append(self.video_path)
+        for name in ("landmarks", "first_landmarks"):
+            if (array := getattr(animation, name)) is not None:
+                path = self.folder / f"{name}.npy"
+                write_array(path, array)
+                written.append(path)
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
 
-    def first_landmarks(self) -> np.ndarray | None:
-        """See ``Animation.first_landmarks``."""
-        path = self.folder / "first_landmarks.npy"
-        return np.load(path, allow_pickle=False) if path.is_file() else None
+    def is_whole(self, record: dict[str, Any]) -> bool:
+        """Whether all that can be scored is still there."""
+        return all((self.folder / name).is_file() for name in record["outputs"])
+
+    def read_sample(self, pair: Pair, record: dict[str, Any]) -> Sample:
+        """What metrics are handed."""
+
+        def array(name: str) -> np.ndarray | None:
+            return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
+
+        made = video.read(self.video_path) if self.video_path.name in record["outputs"] else None
+        return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"))
 
 
 @dataclass(frozen=True)

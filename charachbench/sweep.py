@@ -104,7 +104,7 @@ def _after_sweep(folder: Path) -> None:
         failures.extend(job["failed"])
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
         if job["ran"] and isinstance(settings, config.Config) and settings.command is config.Command.run:
-            shown = ("benchmark", "detector", "metrics", "leaderboard", "tracking", "results")
+            shown = ("track", "benchmark", "detector", "metrics", "leaderboard", "tracking", "results")
             boards[keys.digest({name: job["settings"][name] for name in shown})] = settings
     started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
     if len(jobs) < len(started):

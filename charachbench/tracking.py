@@ -52,7 +52,7 @@ class Wandb(Tracking):
         mode: ``offline`` keeps it under ``<results>/wandb`` for ``wandb sync``; ``disabled`` does all but send.
         project, entity: where to; the entity defaults to the user's own.
         group: what the runs are grouped under; if null, the sweep they are part of, else the benchmark's folder.
-        previews: how many videos to send for each run.
+        previews: of how many pairs to send the video and the pictures, for each run.
         resend: send again what was sent before.
     """
 
@@ -71,7 +71,7 @@ class Wandb(Tracking):
         self.group, self.previews, self.resend = group, previews, resend
 
     def send_run(self, store: Store, benchmark: Benchmark, run: Run, metrics: Sequence[NamedMetric]) -> None:
-        """Its configuration, scores as summary and per-pair table, and some previews."""
+        """Its configuration, scores as summary and per-pair table, and some previews and pictures."""
         import wandb
 
         scores = collect(store, benchmark, metrics)
@@ -79,7 +79,7 @@ class Wandb(Tracking):
         board = aggregate(scores, metrics, by_domain=False)
         finished = run.finished(benchmark)
         folder = store.benchmark_folder(benchmark)
-        content = [_json_safe(scores), {name: record["video_sha256"] for name, (_, record) in finished.items()}]
+        content = [_json_safe(scores), {name: record["outputs"] for name, (_, record) in finished.items()}]
         with self._session(store, run.folder, f"{folder.name[-8:]}-{run.info.key[:16]}", content) as session:
             if session is None:
                 return
@@ -89,7 +89,11 @@ class Wandb(Tracking):
             table = wandb.Table(dataframe=_text_where_mixed(scores.drop(columns=["array", "run"])))
             logged: dict[str, Any] = {"pairs": table}
             for name, (entry, _) in sorted(finished.items())[: self.previews]:
-                logged[f"preview/{name}"] = wandb.Video(str(entry.preview_path), format="mp4")
+                if entry.preview_path.is_file():
+                    logged[f"preview/{name}"] = wandb.Video(str(entry.preview_path), format="mp4")
+                for kind, path in (("overlay", entry.overlay_path), ("strip", entry.strip_path)):
+                    if path.is_file():
+                        logged[f"{kind}/{name}"] = wandb.Image(str(path))
             session.run.log(logged)
 
     def send_leaderboard(self, store: Store, benchmark: Benchmark, metrics: Sequence[NamedMetric]) -> None:

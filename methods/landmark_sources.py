@@ -5,7 +5,7 @@ import numpy as np
 from charachbench.benchmark.types import Character
 from charachbench.errors import UserError
 from charachbench.landmarks import detectors, mean_shape
-from charachbench.protocols import LandmarkSource
+from charachbench.protocols import FoundLandmarks, LandmarkSource
 
 
 class MeanShape(LandmarkSource):
@@ -23,10 +23,10 @@ class MeanShape(LandmarkSource):
             )
         self.box = box
 
-    def find(self, character: Character) -> np.ndarray:
+    def find(self, character: Character) -> FoundLandmarks:
         """See ``LandmarkSource``."""
         height, width = character.image.shape[:2]
-        return mean_shape.fit(np.array(self.box) * [width, height, width, height] - 0.5)
+        return FoundLandmarks(mean_shape.fit(np.array(self.box) * [width, height, width, height] - 0.5))
 
 
 class MediaPipe(LandmarkSource):
@@ -41,7 +41,7 @@ class MediaPipe(LandmarkSource):
         self.detector = detectors.MediaPipe(model_path, min_confidence=min_confidence)
         self._found: dict[str, np.ndarray] = {}
 
-    def find(self, character: Character) -> np.ndarray:
+    def find(self, character: Character) -> FoundLandmarks:
         """See ``LandmarkSource``; looks once at each character."""
         if character.fingerprint not in self._found:
             points, detected = self.detector.detect([character.image])
@@ -51,13 +51,13 @@ class MediaPipe(LandmarkSource):
                     "annotate it and use landmarks=given"
                 )
             self._found[character.fingerprint] = points[0]
-        return self._found[character.fingerprint].copy()
+        return FoundLandmarks(self._found[character.fingerprint].copy())
 
 
 class Given(LandmarkSource):
     """The character's annotation."""
 
-    def find(self, character: Character) -> np.ndarray:
+    def find(self, character: Character) -> FoundLandmarks:
         """See ``LandmarkSource``."""
         landmarks = character.landmarks
         if landmarks is None:
@@ -65,4 +65,4 @@ class Given(LandmarkSource):
                 f"character '{character.name}': has no annotation; put its (68, 2) landmarks into {character.name}.npy "
                 "beside the picture, or use landmarks=mean_shape or landmarks=mediapipe"
             )
-        return landmarks.copy()
+        return FoundLandmarks(landmarks.copy())

@@ -1,6 +1,7 @@
 """A method fed with the wrong driver."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -23,13 +24,13 @@ class Shuffled(Method):
         self.method = method
         self._next: dict[str, Driver] = {}
 
-    def prepare(self, benchmark: Benchmark) -> None:
+    def prepare(self, benchmark: Benchmark, cache: Path) -> None:
         """Give each driver its successor."""
         drivers = benchmark.drivers
         if len(drivers) < 2:
             raise UserError("method=shuffled: needs a benchmark with at least two drivers")
         self._next = {driver.name: drivers[(index + 1) % len(drivers)] for index, driver in enumerate(drivers)}
-        self.method.prepare(benchmark)
+        self.method.prepare(benchmark, cache)
 
     def fingerprint(self, pair: Pair) -> str:
         """The driver that is used instead."""

@@ -29,6 +29,11 @@ def landmarks(name: str, frames: int) -> np.ndarray:
     return rng.uniform(4, SIZE - 4, (68, 2)) + np.linspace(0, 1, frames)[:, None, None]
 
 
+def video_of(animation: Animation) -> Video:
+    assert animation.video is not None
+    return animation.video
+
+
 class Tiny(BenchmarkSource):
     """Characters of random pixels; ``salt`` changes the driver ``d0``."""
 
@@ -88,7 +93,7 @@ class Spy(Method):
     def __init__(self, report: str) -> None:
         self.report = Path(report)
 
-    def prepare(self, benchmark: Benchmark) -> None:
+    def prepare(self, benchmark: Benchmark, cache: Path) -> None:
         self._note(benchmark.pairs)
 
     def animate(self, pair: Pair, seed: int) -> Animation:

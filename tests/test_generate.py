@@ -82,7 +82,16 @@ def test_what_cannot_change_the_output_keeps_the_key(tmp_path: Path, change: dic
 def test_every_setting_is_sorted_into_key_or_not() -> None:
     """A new field of ``Config`` must be put into one of the two tests above."""
     in_key = {"seed", "method"}
-    by_content = {"benchmark", "detector", "landmarks", "animator"}  # through the pairs' fingerprints or `method`
+    by_content = {"track", "benchmark", "detector"}  # through options, the pairs' fingerprints, `method`
+    by_content |= {
+        "landmarks",
+        "features",
+        "parts",
+        "embedding",
+        "gallery",
+        "retargeting",
+        "animator",
+    }  # through method
     not_in_key = {"command", "metrics", "tracking", "leaderboard", "method_name", "device", "on_error", "results"}
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
 

@@ -72,7 +72,7 @@ class Driver:
     """A driving video of a human.
 
     Attributes:
-        name: unique within a benchmark.
+        name: unique within a benchmark; empty for what stands in for a driver where there is none.
         fingerprint: hash of all that decides ``video`` and ``landmarks``.
     """
 
@@ -134,8 +134,8 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """``<character>__<driver>``, unique within a benchmark."""
-        return f"{self.character.name}__{self.driver.name}"
+        """``<character>__<driver>``, or the character alone where there is no driver; unique within a benchmark."""
+        return f"{self.character.name}__{self.driver.name}" if self.driver.name else self.character.name
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """One module per command, each with ``execute(settings)`` returning what failed, a sentence each."""
 
-from charachbench import config
+from charachbench import config, tracks
 from charachbench.benchmark.types import Benchmark, BenchmarkSource
 from charachbench.errors import UserError
 from charachbench.evaluate import build_metrics
@@ -42,5 +42,5 @@ def tracker(settings: config.Config) -> Tracking:
 
 
 def open_benchmark(settings: config.Config, store: Store) -> Benchmark:
-    """The configured benchmark."""
-    return source(settings).open(detector(settings), store.cache)
+    """The configured benchmark, as the track sees it."""
+    return tracks.view(source(settings).open(detector(settings), store.cache), settings.track)

@@ -49,7 +49,7 @@ def _rows(run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMet
                 status, reason = "failed", failed[pair.name]["reason"]
             elif pair.name in finished:
                 entry, record = finished[pair.name]
-                key = metric.key(pair, record["video_sha256"])
+                key = metric.key(pair, record["outputs"])
                 score = scores.get(key, {"status": "pending", "reason": "not scored yet"})
                 status, value, reason = score["status"], score.get("value"), score.get("reason", "")
                 array = str(entry.array_path(metric.name, key)) if status == "scored" else None
@@ -72,6 +72,12 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
         mine = settings[run.info.key]
         names = sorted({name for each in settings.values() for name in each})
         differing = [name for name in names if len({str(each.get(name)) for each in settings.values()}) > 1]
+        other_classes = [name.removesuffix("_target_") for name in differing if name.endswith("._target_")]
+        differing = [  # a class says enough: its settings mean nothing to another
+            name
+            for name in differing
+            if not any(name.startswith(above) and name != f"{above}_target_" for above in other_classes)
+        ]
         parts = [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
     counts = Counter(labels.values())

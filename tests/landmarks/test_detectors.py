@@ -137,12 +137,12 @@ class TestLandmarkSources:
         return Character("toad", "animal", "f", lambda: image, None if landmarks is None else lambda: landmarks)
 
     def test_mean_shape_sits_in_its_box(self):
-        found = landmark_sources.MeanShape(box=(0.25, 0.5, 0.75, 1.0)).find(self.character())
+        found = landmark_sources.MeanShape(box=(0.25, 0.5, 0.75, 1.0)).find(self.character()).points
         np.testing.assert_allclose(topology.box(found), [19.5, 39.5, 59.5, 79.5])
 
     def test_given(self):
         points = np.arange(136.0).reshape(68, 2)
-        np.testing.assert_array_equal(landmark_sources.Given().find(self.character(points)), points)
+        np.testing.assert_array_equal(landmark_sources.Given().find(self.character(points)).points, points)
         with pytest.raises(UserError, match=r"'toad': has no annotation; put .*toad\.npy"):
             landmark_sources.Given().find(self.character())
 

@@ -1,4 +1,4 @@
-"""The methods that show each metric's floor and ceiling, and the simplest real one."""
+"""The methods that show each metric's floor and ceiling."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +8,13 @@ import pytest
 
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
-from charachbench.protocols import Animation, Animator, LandmarkSource, Method
+from charachbench.protocols import Animation, Method
 from charachbench.video import Video
 from methods.driver_copy import DriverCopy
 from methods.oracle import Oracle
 from methods.shuffled import Shuffled
 from methods.still import Still
-from methods.warp import Warp
-from tests.fakes import SIZE, Tiny, clip, landmarks
+from tests.fakes import SIZE, Tiny, clip, landmarks, video_of
 
 
 @pytest.fixture
@@ -28,38 +27,21 @@ def pair(benchmark: Benchmark) -> Pair:
     return benchmark.pairs[0]
 
 
-class Landmarks(LandmarkSource):
-    """A square of points, 10 pixels wide."""
-
-    def find(self, character: object) -> np.ndarray:
-        side = np.linspace(0, 10, 17)
-        ring = np.concatenate([np.stack([side, 0 * side], 1), np.stack([0 * side, side], 1)])
-        return np.concatenate([ring, ring[:, ::-1]]) + 5.0
-
-
-class Recorder(Animator):
-    """Renders the image and keeps what it was asked for."""
-
-    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        self.source, self.landmarks = source, landmarks
-        return np.repeat(image[None], len(landmarks), axis=0)
-
-
 def test_still_is_the_character(pair: Pair) -> None:
-    made = Still().animate(pair, 0).video
+    made = video_of(Still().animate(pair, 0))
     assert (made.frames == pair.character.image).all()
     assert (len(made), made.fps) == (5, 25.0)
 
 
 def test_oracle_is_the_truth(pair: Pair) -> None:
-    assert np.array_equal(Oracle().animate(pair, 0).video.frames, clip("c0d0", 5).frames)
+    assert np.array_equal(video_of(Oracle().animate(pair, 0)).frames, clip("c0d0", 5).frames)
     with pytest.raises(UserError, match="the true video of pair 'c0__d0' is not known"):
         Oracle().animate(replace(pair, truth=None), 0)
 
 
 def test_driver_copy_is_the_driver_with_its_landmarks(pair: Pair) -> None:
     animation = DriverCopy().animate(pair, 0)
-    assert np.array_equal(animation.video.frames, clip("d0", 5).frames)
+    assert np.array_equal(video_of(animation).frames, clip("d0", 5).frames)
     assert animation.first_landmarks is not None
     assert np.array_equal(animation.first_landmarks, landmarks("d0", 5)[0])
 
@@ -68,23 +50,10 @@ def test_driver_copy_takes_the_characters_size(pair: Pair) -> None:
     large = Video(np.kron(clip("d0", 5).frames, np.ones((1, 2, 2, 1), np.uint8)), 25.0)
     double = replace(pair.driver, load_video=lambda: large)
     animation = DriverCopy().animate(replace(pair, driver=double), 0)
-    assert animation.video.size == (SIZE, SIZE)
-    assert np.array_equal(animation.video.frames, clip("d0", 5).frames)
+    assert video_of(animation).size == (SIZE, SIZE)
+    assert np.array_equal(video_of(animation).frames, clip("d0", 5).frames)
     assert animation.first_landmarks is not None
     assert np.allclose(animation.first_landmarks, (landmarks("d0", 5)[0] + 0.5) / 2 - 0.5)
-
-
-def test_warp_adds_scaled_displacements(pair: Pair) -> None:
-    recorder = Recorder()
-    animation = Warp(Landmarks(), recorder).animate(pair, 0)
-    driver = pair.driver.landmarks
-    width, height = np.ptp(driver[0], axis=0)
-    scale = 10 / np.sqrt(width * height)
-    expected = recorder.source + np.linspace(0, scale, 5)[:, None, None]
-    assert np.allclose(recorder.landmarks, expected)
-    assert np.array_equal(recorder.landmarks[0], recorder.source)
-    assert animation.landmarks is not None
-    assert np.array_equal(animation.landmarks, recorder.landmarks)
 
 
 class CopyDriver(Method):
@@ -96,9 +65,9 @@ class CopyDriver(Method):
 
 def test_shuffled_uses_the_next_driver(benchmark: Benchmark, pair: Pair) -> None:
     method = Shuffled(CopyDriver())
-    method.prepare(benchmark)
+    method.prepare(benchmark, Path())
     animation = method.animate(pair, 0)
-    assert np.array_equal(animation.video.frames, clip("d1", 5).frames)
+    assert np.array_equal(video_of(animation).frames, clip("d1", 5).frames)
     assert animation.notes["driver"] == "d1"
     assert method.fingerprint(pair) == benchmark.drivers[1].fingerprint
 
@@ -110,15 +79,15 @@ def test_shuffled_fits_the_other_drivers_length(
     benchmark: Benchmark, pair: Pair, length: int, order: list[int]
 ) -> None:
     method = Shuffled(CopyDriver())
-    method.prepare(benchmark)
+    method.prepare(benchmark, Path())
     frames = Video(np.zeros((length, SIZE, SIZE, 3), np.uint8), 12.5)
     animation = method.animate(replace(pair, driver=replace(pair.driver, load_video=lambda: frames)), 0)
-    assert np.array_equal(animation.video.frames, clip("d1", 5).frames[order])
+    assert np.array_equal(video_of(animation).frames, clip("d1", 5).frames[order])
     assert animation.landmarks is not None
     assert np.array_equal(animation.landmarks, landmarks("d1", 5)[order])
-    assert animation.video.fps == 12.5
+    assert video_of(animation).fps == 12.5
 
 
 def test_shuffled_needs_two_drivers() -> None:
     with pytest.raises(UserError, match="needs a benchmark with at least two drivers"):
-        Shuffled(CopyDriver()).prepare(Tiny(drivers=1).open(None, Path()))
+        Shuffled(CopyDriver()).prepare(Tiny(drivers=1).open(None, Path()), Path())

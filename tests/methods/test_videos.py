@@ -9,7 +9,7 @@ from charachbench.benchmark.types import Pair
 from charachbench.errors import UserError
 from charachbench.video import Video, write_lossless
 from methods.videos import Videos
-from tests.fakes import SIZE, Tiny, clip
+from tests.fakes import SIZE, Tiny, clip, video_of
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def put(path: Path, video: Video) -> Path:
 def test_the_video_is_found_by_its_pattern(tmp_path: Path, pair: Pair, pattern: str) -> None:
     put(tmp_path / pattern.format(character="c0", driver="d0", domain="even"), clip("x", 4))
     animation = Videos(str(tmp_path), pattern).animate(pair, 0)
-    assert np.array_equal(animation.video.frames, clip("x", 4).frames)
+    assert np.array_equal(video_of(animation).frames, clip("x", 4).frames)
 
 
 def test_another_file_is_another_input(tmp_path: Path, pair: Pair) -> None:
@@ -48,10 +48,10 @@ def test_size_and_length_are_changed_only_when_asked(tmp_path: Path, pair: Pair)
     with pytest.raises(UserError, match=r"has 7 frames, the driver 4; .* method.length=trim or resample"):
         Videos(str(tmp_path), pattern, resize=True).animate(pair, 0)
     trimmed = Videos(str(tmp_path), pattern, resize=True, length="trim").animate(pair, 0)
-    assert np.array_equal(trimmed.video.frames, clip("x", 7).frames[:4])
+    assert np.array_equal(video_of(trimmed).frames, clip("x", 7).frames[:4])
     assert trimmed.notes == {"source_frames": 7, "source_size": [2 * SIZE, 2 * SIZE]}
     spread = Videos(str(tmp_path), pattern, resize=True, length="resample").animate(pair, 0)
-    assert np.array_equal(spread.video.frames, clip("x", 7).frames[[0, 2, 4, 6]])
+    assert np.array_equal(video_of(spread).frames, clip("x", 7).frames[[0, 2, 4, 6]])
 
 
 def test_too_few_frames_cannot_be_trimmed(tmp_path: Path, pair: Pair) -> None:

@@ -1,0 +1,47 @@
+"""Landmark-driven methods: find the character's landmarks, retarget the driver's motion, render."""
+
+from pathlib import Path
+
+from charachbench.benchmark.types import Benchmark, Pair
+from charachbench.protocols import Animation, Animator, LandmarkSource, Method, Retargeting
+from charachbench.video import Video
+
+
+class LandmarkDriven(Method):
+    """What ``warp`` and ``faceshot`` are, with different parts.
+
+    Args:
+        landmarks: finds the character's landmarks.
+        retargeting: moves them as the driver's move; without it the landmarks of the character alone are the result.
+        animator: renders them; without it the landmarks are the result.
+    """
+
+    def __init__(
+        self, landmarks: LandmarkSource, retargeting: Retargeting | None = None, animator: Animator | None = None
+    ) -> None:
+        self.landmarks, self.retargeting, self.animator = landmarks, retargeting, animator
+
+    def prepare(self, benchmark: Benchmark, cache: Path) -> None:  # noqa: ARG002
+        """Prepare the landmark source."""
+        self.landmarks.prepare(cache)
+
+    def fingerprint(self, pair: Pair) -> str:
+        """What decides the character's landmarks."""
+        return self.landmarks.fingerprint(pair.character)
+
+    def load(self, device: str) -> None:
+        """Load the landmark source and the animator."""
+        self.landmarks.load(device)
+        if self.animator is not None:
+            self.animator.load(device)
+
+    def animate(self, pair: Pair, seed: int) -> Animation:  # noqa: ARG002
+        """Frame 0 shows the character unchanged."""
+        found = self.landmarks.find(pair.character)
+        if self.retargeting is None:
+            return Animation(landmarks=found.points[None], notes=found.notes)
+        landmarks = self.retargeting.retarget(pair.driver.landmarks, found.points)
+        if self.animator is None:
+            return Animation(landmarks=landmarks, notes=found.notes)
+        frames = self.animator.render(pair.character.image, found.points, landmarks)
+        return Animation(Video(frames, pair.driver.video.fps), landmarks, notes=found.notes)
