@@ -71,7 +71,7 @@ def match(
         float64 (N, 2), (x, y) in pixels, whole unless refined.
 
     Raises:
-        UserError: the arrays are not such, or not finite, or disagree about C.
+        UserError: the arrays are not such, or not finite, or disagree about C, or the size is not positive.
     """
     import torch
     from torch.nn.functional import interpolate, normalize
@@ -190,8 +190,9 @@ def regularise(points: np.ndarray) -> np.ndarray:
     distance from it. The nose line is then spread evenly in y and put on one straight line through its lowest point.
 
     As in the reference everything happens on whole pixels, and what lies between two is truncated towards zero, after
-    each step. Unlike there, a whole number that is missed by less than a millionth is not truncated to the next one;
-    points on a line are spread along it, also where it is vertical; a nose line without height is left as it is.
+    each step. Unlike there, a whole number that is missed by less than a billionth is not truncated to the next one;
+    points on a line are spread along it, also where it is vertical; a boundary that decides no ellipse, or one a
+    thousand times longer than wide, gets a circle; a nose line without height is left as it is.
 
     Args:
         points: (68, 2), (x, y) in pixels; first rounded to whole pixels.
@@ -216,7 +217,7 @@ def regularise(points: np.ndarray) -> np.ndarray:
 
 
 def _whole(points: np.ndarray) -> np.ndarray:
-    return np.trunc(np.round(points, 6))
+    return np.trunc(np.round(points, 9))
 
 
 def _spread(curve: np.ndarray) -> np.ndarray:
