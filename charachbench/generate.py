@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -190,8 +191,11 @@ class _Worker:
         peak = memory.read()
         _check(animation, frames, size)
         with _Timer() as encoding:
-            outputs = entry.write_animation(animation)
-            _write_pictures(pair, animation, entry)
+            entry.remove_leftovers()
+            with ThreadPoolExecutor(1) as beside:
+                drawing = beside.submit(_write_pictures, pair, animation, entry)
+                outputs = entry.write_animation(animation)
+                drawing.result()
         return {
             "device": self.device,
             "device_name": provenance.device_name(self.device),

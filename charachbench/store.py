@@ -26,6 +26,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -184,14 +185,19 @@ class Entry:
         finally:
             lock.release()
 
+    def remove_leftovers(self) -> None:
+        """Remove half-written files of a process that was killed here."""
+        for leftover in self.folder.glob(".*.*"):
+            leftover.unlink(missing_ok=True)
+
     def write_animation(self, animation: Animation) -> dict[str, str]:
         """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
-        for leftover in self.folder.glob(".*.*"):  # of a process that was killed here
-            leftover.unlink(missing_ok=True)
         made, written = animation.video, []
         if made is not None:
-            atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
-            atomic_write(self.preview_path, lambda aside: video.write_preview(made, aside))
+            with ThreadPoolExecutor(1) as beside:  # an encoder of small frames keeps a single core busy
+                preview = beside.submit(atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside))
+                atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+                preview.result()
             written.append(self.video_path)
         for name in ("landmarks", "first_landmarks"):
             if (array := getattr(animation, name)) is not None:

@@ -133,12 +133,12 @@ class Edges(Embedding):
         return np.stack([self._embed(crop) for crop in crops])
 
     def _embed(self, crop: np.ndarray) -> np.ndarray:
+        from PIL import Image
         from skimage.color import rgb2lab
         from skimage.feature import hog
-        from skimage.transform import resize
 
         side = self.cells * _CELL
-        lightness = rgb2lab(resize(crop, (side, side), anti_aliasing=True))[..., 0]
+        lightness = rgb2lab(Image.fromarray(crop).resize((side, side)))[..., 0]
         found: np.ndarray = hog(lightness, _ORIENTATIONS, pixels_per_cell=(_CELL, _CELL), cells_per_block=(1, 1))
         return found.astype(np.float32)
 

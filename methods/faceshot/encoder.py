@@ -52,22 +52,23 @@ class Encoder:
         """Dense features, float32 (C, h, w) each; ``guides`` as in ``Features.extract``."""
         steered = [None] * len(images) if guides is None else list(guides)
         paths = [self._features_folder / _name(image, guide) for image, guide in zip(images, steered, strict=True)]
-        todo = [index for index, path in enumerate(paths) if not path.is_file()]
+        todo = {path: index for index, path in enumerate(paths) if not path.is_file()}  # an image may come twice
         if todo:
             self._load(self.features)
-            some = None if guides is None else guides[todo]
-            for index, made in zip(todo, self.features.extract([images[i] for i in todo], some), strict=True):
-                write_array(paths[index], made)
+            chosen = list(todo.values())
+            some = None if guides is None else guides[chosen]
+            for path, made in zip(todo, self.features.extract([images[i] for i in chosen], some), strict=True):
+                write_array(path, made)
         return [np.load(path, allow_pickle=False) for path in paths]
 
     def embeddings_of(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """float32 (N, D), not normalised."""
         paths = [self._embedding_folder / _name(crop) for crop in crops]
-        todo = [index for index, path in enumerate(paths) if not path.is_file()]
+        todo = {path: crop for path, crop in zip(paths, crops, strict=True) if not path.is_file()}
         if todo:
             self._load(self.embedding)
-            for index, made in zip(todo, self.embedding.embed([crops[i] for i in todo]), strict=True):
-                write_array(paths[index], made)
+            for path, made in zip(todo, self.embedding.embed(list(todo.values())), strict=True):
+                write_array(path, made)
         return np.stack([np.load(path, allow_pickle=False) for path in paths])
 
     def _load(self, model: Features | Embedding) -> None:

@@ -23,6 +23,8 @@ from charachbench.video import Video, write_lossless
 
 SHARED_FROM = 200
 """Frames from which on a second process helps: drawing holds Python's lock most of the time."""
+SET_UP = 10
+"""What it costs to prepare for drawing an identity, in frames."""
 
 
 def build(
@@ -58,7 +60,8 @@ def build(
             shutil.rmtree(leftover)
         work = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
         try:
-            shares = 2 if frames * drivers * (characters + 1) >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
+            work_to_do = frames * drivers * (characters + 1) + SET_UP * (characters + drivers)
+            shares = 2 if work_to_do >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
             _draw_in_processes(work, shares, options)
             settings = f"name: toy\nsize: {size}\nfps: {fps}\nlicence: Apache-2.0\n"
             (work / "benchmark.yaml").write_text(settings, encoding="utf-8")
