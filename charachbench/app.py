@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 WITHOUT_METHOD = (config.Command.leaderboard, config.Command.track, config.Command.check, config.Command.gallery)
+CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 
 EXAMPLES = """
   charachbench experiment=demo                                   all weight-free methods on the toy benchmark
@@ -53,6 +54,9 @@ def translate(arguments: list[str]) -> list[str]:
     """
     multirun = [argument for argument in arguments if argument in ("-m", "--multirun")]
     rest = [argument for argument in arguments if argument not in multirun]
+    for group, choices in _choices().items():
+        if f"{group}=null" in rest:
+            raise UserError(f"{group}: 'null' is not known; accepted: {', '.join(choices)}")
     if not rest or rest[0].startswith("-") or "=" in rest[0]:
         return multirun + rest
     names = [command.name for command in config.Command]
@@ -61,6 +65,8 @@ def translate(arguments: list[str]) -> list[str]:
     overrides = [f"command={rest[0]}"]
     if config.Command[rest[0]] in WITHOUT_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
+    if rest[0] == "evaluate" and not multirun and not any(argument.startswith(CHOOSES_METHOD) for argument in rest):
+        overrides += ["hydra.mode=RUN", "~method"]  # all runs, not those alone over which a track would sweep
     if rest[0] == "gallery" and not any(argument.startswith("landmarks=") for argument in rest):
         overrides.append("landmarks=faceshot")
     return multirun + overrides + rest[1:]
@@ -93,17 +99,22 @@ def _run() -> int:
     return 0
 
 
-def help_text() -> str:
-    """Usage, commands, and what every configuration group offers; reads file names alone, so that it is instant."""
+def _choices() -> dict[str, list[str]]:
+    """What every configuration group offers; reads file names alone, so that it is instant."""
     conf = Path(__file__).parent.parent / "conf"
-    groups = {
-        folder.name: ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    return {
+        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
         for folder in sorted(conf.iterdir())
         if folder.is_dir() and folder.name not in ("hydra", "local", "__pycache__")
     }
+
+
+def help_text() -> str:
+    """Usage, commands and choices."""
     lines = ["usage: charachbench [COMMAND] [SETTING=VALUE ...] [-m]", "", "commands:"]
     lines += [f"  {command.name:<12} {command.value}" for command in config.Command]
-    lines += ["", "choices (GROUP=NAME):", *(f"  {name:<12} {choices}" for name, choices in groups.items())]
+    lines += ["", "choices (GROUP=NAME):"]
+    lines += [f"  {group:<12} {', '.join(choices)}" for group, choices in _choices().items()]
     lines += [
         "",
         "settings: GROUP.SETTING=VALUE, and",

@@ -208,6 +208,8 @@ def explain(error: Exception) -> UserError:
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
+    if str(error).startswith("Ambiguous value"):
+        return UserError(f"{_first_line(error)}: several values need -m")
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return UserError(f"{group}: '{name}' is not known;{suggest(name, list(error.options))}")

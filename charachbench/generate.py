@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
 import traceback
@@ -81,24 +82,25 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         UserError: the configuration or the store is at fault, or a pair failed and ``on_error`` is ``raise``.
     """
     method, info = build_method(settings), describe_run(settings, benchmark)
-    run = store.open_run(benchmark, info)
     seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
     method.prepare(seen, store.cache)
+    run = store.open_run(benchmark, info)  # not before: a method that cannot be prepared is no row
     worker = _Worker(settings, run, method)
     outcome = Outcome(run)
+    reused: dict[str, Entry] = {}
 
     def attempt(pair: Pair, *, wait: bool) -> bool:
         """False where another process works on the pair."""
         inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
         entry = run.entry(pair, inputs)
         if worker.is_finished(entry):
-            outcome.reused.append(pair.name)
+            reused[pair.name] = entry
             return True
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return False
             if worker.is_finished(entry):
-                outcome.reused.append(pair.name)
+                reused[pair.name] = entry
             elif (reason := worker.work(pair, entry, inputs)) is None:
                 outcome.made.append(pair.name)
             else:
@@ -108,6 +110,8 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     elsewhere = [pair for pair in track(seen.pairs, info.method_name) if not attempt(pair, wait=False)]
     for pair in elsewhere:  # done by then, or left over by a process that died
         attempt(pair, wait=True)
+    run.use_again(benchmark, reused)
+    outcome.reused.extend(reused)
     return outcome
 
 
@@ -120,6 +124,7 @@ class _Worker:
     method: Method
     device: str = ""
     loaded: bool = False
+    load_error: Exception | None = None
     load_seconds: float | None = None
     warned: bool = False
 
@@ -179,10 +184,7 @@ class _Worker:
         return reason
 
     def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
-        if not self.loaded:
-            with _Timer() as loading:
-                self.method.load(self.device)
-            self.load_seconds, self.loaded = (self.load_seconds or 0.0) + loading.seconds, True
+        self._load()
         with _Timer() as reading:  # so that decoding is not counted as the method's time
             frames, size = len(pair.driver.video), pair.character.image.shape[:2]
         memory = provenance.PeakMemory(self.device)
@@ -214,6 +216,19 @@ class _Worker:
             "notes": animation.notes,
         }
 
+    def _load(self) -> None:
+        """Load the method at the first pair; where that fails every pair fails, without waiting for it again."""
+        if self.load_error is not None:
+            raise self.load_error
+        if not self.loaded:
+            try:
+                with _Timer() as loading:
+                    self.method.load(self.device)
+            except Exception as error:
+                self.load_error = error
+                raise
+            self.load_seconds, self.loaded = (self.load_seconds or 0.0) + loading.seconds, True
+
 
 def _write_pictures(pair: Pair, animation: Animation, entry: Entry) -> None:
     """Show what the method took for the character's landmarks and, of a sequence, how they moved."""
@@ -242,6 +257,10 @@ def _check(animation: Animation, frames: int, size: tuple[int, int]) -> None:
             f"the method made {len(made)} frames of {made.size[1]} x {made.size[0]}, "
             f"wanted {frames} (as the driver) of {size[1]} x {size[0]} (as the character)"
         )
+    try:
+        json.dumps(animation.notes, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the method's notes cannot be written as JSON ({error})") from error
     if animation.landmarks is not None and animation.landmarks.shape != (frames, 68, 2):
         raise ValueError(f"the method's landmarks have shape {animation.landmarks.shape}, wanted ({frames}, 68, 2)")
 

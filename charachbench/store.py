@@ -28,6 +28,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,10 @@ class Run:
         return Entry(self.folder / folder_name(pair.name, digest({"pair": pair.name, **inputs})))
 
     def finished(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
-        """By pair name, the entry and record of every pair that was made with its present inputs."""
+        """By pair name, the entry and record of every pair that was made with its present inputs.
+
+        Of several that differ in what the method's ``fingerprint`` hashes, the one that ``generate`` met last.
+        """
         return {name: found for name, found in self._latest(benchmark).items() if found[1]["status"] == "ok"}
 
     def failed(self, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
@@ -245,15 +249,27 @@ class Run:
         for entry, record in self._records:
             name = record["pair"]
             inputs = {key: value for key, value in record["inputs"].items() if key != "method"}
-            newest = name not in latest or record["finished"] > latest[name][1]["finished"]
+            newest = name not in latest or _in_use_since(record) > _in_use_since(latest[name][1])
             if wanted.get(name) == inputs and newest:
                 latest[name] = (entry, record)
         return latest
+
+    def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
+        """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
+        latest = Run(self.folder, self.info)._latest(benchmark)
+        for name, entry in entries.items():
+            if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
+                record["in_use_since"] = datetime.now(UTC).isoformat()
+                write_json(entry.folder / "record.json", record)
 
     @cached_property
     def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
         entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
         return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+
+
+def _in_use_since(record: dict[str, Any]) -> str:
+    return str(record.get("in_use_since", record["finished"]))
 
 
 def pair_inputs(pair: Pair, given: list[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +20,9 @@ from charachbench.store import Run, Store, read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+log = logging.getLogger(__name__)
 
 
 class Tracking(ABC):
@@ -133,6 +137,7 @@ class Wandb(Tracking):
         state = read_json(state_path) or {}
         fingerprint = keys.digest(content)
         if state.get(destination) == fingerprint and not self.resend:
+            log.info("W&B, %s: %s was sent before", self.mode, folder.name)
             yield None
             return
         session = _Session(self, store, run_id)
@@ -143,6 +148,7 @@ class Wandb(Tracking):
             raise
         session.finish(exit_code=0)
         write_json(state_path, state | {destination: fingerprint})
+        log.info("W&B, %s: %s is sent", self.mode, folder.name)
 
 
 class _Session:

@@ -1,5 +1,7 @@
 """Where a method takes a character's landmarks from."""
 
+from pathlib import Path
+
 import numpy as np
 
 from charachbench.benchmark.types import Character
@@ -40,6 +42,14 @@ class MediaPipe(LandmarkSource):
     def __init__(self, model_path: str | None = None, min_confidence: float = 0.5) -> None:
         self.detector = detectors.MediaPipe(model_path, min_confidence=min_confidence)
         self._found: dict[str, np.ndarray] = {}
+
+    def prepare(self, cache: Path) -> None:  # noqa: ARG002
+        """Look for the weights."""
+        self._fingerprint = self.detector.fingerprint
+
+    def fingerprint(self, character: Character) -> str:  # noqa: ARG002
+        """Of package and weights."""
+        return self._fingerprint
 
     def find(self, character: Character) -> FoundLandmarks:
         """See ``LandmarkSource``; looks once at each character."""

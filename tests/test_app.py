@@ -117,7 +117,12 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
     [
         (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, evaluate"),
         (["run"], "method: none was chosen; accepted: method=still"),
-        (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: driver_copy, oracle"),
+        (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: driver_copy, faceshot"),
+        (["method=null"], "method: 'null' is not known; accepted: driver_copy, faceshot"),
+        (["track=nonsense"], "track: 'nonsense' is not known; accepted: animation, landmarks, retargeting"),
+        (["method=faceshot", "gallery=stored"], "gallery.path: must be given, as in gallery.path=VALUE"),
+        (["method=faceshot", "gallery.benchmarks.toy=null"], "gallery.benchmarks: is empty; accepted is at least one"),
+        (["method=faceshot", "features.size=x"], "method.landmarks.features.size: input should be a valid integer"),
         (["method=still", "metrics=demos"], "metrics: 'demos' is not known; did you mean 'demo'?"),
         (["method=still", "benchmark=toys"], "benchmark: 'toys' is not known; did you mean 'toy'?"),
         (["method=still", "sead=1"], "sead: no such setting; did you mean 'seed'?"),
@@ -182,6 +187,73 @@ def test_odd_names_and_broken_files_end_in_the_same_table(charachbench: Terminal
     assert "my faces" in latex.read_text(encoding="utf-8")
 
 
+SMALL = ["benchmark=toy", "benchmark.drivers=1", "benchmark.frames=3", "benchmark.size=64", "device=cpu"]
+
+
+def test_the_track_of_landmarks(charachbench: Terminal) -> None:
+    line = ["track=landmarks", *SMALL, "benchmark.characters=2", "landmarks=given,mean_shape"]
+    status, printed = charachbench(*line, fakes=False)
+    assert status == 0
+    assert "given on toy-landmarks: 2 pairs, 2 generated" in printed
+    table = charachbench.table()
+    assert set(table["method"]) == {"given", "mean_shape"}
+    assert set(table["status"]) == {"scored"}
+    nme = table[table["metric"] == "nme"].groupby("method")["value"].mean()
+    assert nme["given"] == 0
+    assert nme["mean_shape"] > 5
+    assert len(list(charachbench.results.glob("toy-landmarks-*/*/*/overlay.jpg"))) == 4
+    assert "2 pairs, nothing to generate" in charachbench("generate", *line[:-1], "landmarks=given", fakes=False)[1]
+    printed = charachbench("evaluate", *line[:-1], fakes=False)[1]
+    for name in ("given", "mean_shape"):  # all runs, not those alone over which the track sweeps
+        assert f"{name}: 16 scores, nothing to evaluate" in printed
+
+
+def test_the_track_of_retargeting(charachbench: Terminal) -> None:
+    status, _ = charachbench("track=retargeting", *SMALL, "benchmark.characters=1", fakes=False)
+    assert status == 0
+    table = charachbench.table()
+    assert set(table["method"]) == {"faceshot", "faceshot_continuous", "direct", "similarity"}
+    assert set(table["status"]) == {"scored"}
+    assert set(table["given"]) == {"landmarks"}
+    jump = table[table["metric"] == "start_jump"].set_index("method")["value"]
+    assert jump["faceshot_continuous"] < jump["faceshot"]
+    assert len(list(charachbench.results.glob("toy-retargeting-*/*/*/strip.jpg"))) == 4
+    assert not list(charachbench.results.rglob("video.mkv"))
+
+
+def test_a_gallery_is_made_and_used(charachbench: Terminal) -> None:
+    small = [*SMALL, "features.size=63", "features.radii=[6]"]
+    status, printed = charachbench("gallery", *small, "benchmark.characters=2", "benchmark.seed=1", fakes=False)
+    assert status == 0
+    (path,) = charachbench.results.glob("galleries/*.safetensors")
+    assert f"gallery=stored gallery.path={path}" in printed
+    line = ["method=faceshot", "gallery=stored", f"gallery.path={path}", *small, "benchmark.characters=1"]
+    status, printed = charachbench(*line, "metrics.motion_error=null", fakes=False)
+    assert status == 0
+    assert "faceshot on toy: 1 pairs, 1 generated" in printed
+    (record,) = charachbench.results.glob("toy-*/faceshot-*/*/record.json")
+    assert set(json.loads(record.read_text())["notes"]["captions"]) == {"boundary", "eyebrows", "nose", "eyes", "mouth"}
+    assert {"video.mkv", "preview.mp4", "overlay.jpg", "strip.jpg"} <= {file.name for file in record.parent.iterdir()}
+    status, printed = charachbench("generate", *line, fakes=False)
+    assert "1 pairs, nothing to generate" in printed
+    status, printed = charachbench("generate", *line, "features.radii=[8]", fakes=False)
+    assert status == 1
+    assert "was made with other features" in printed
+
+
+@pytest.mark.parametrize("setting", ["features=dinov2", "features=dift", "embedding=clip", "parts=owlv2"])
+def test_missing_weights_are_told_before_the_first_pair(charachbench: Terminal, setting: str) -> None:
+    group = setting.partition("=")[0]
+    line = ["method=faceshot", setting, f"{group}.model=nowhere/nothing", "gallery.benchmarks.toy=null"]
+    line.append("+gallery.benchmarks.tiny={_target_: tests.fakes.Tiny}")
+    status, printed = charachbench(*line)
+    assert status == 1
+    assert f"charachbench: {group}.model=nowhere/nothing: no such folder, and not all of it in the cache" in printed
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) == 1
+    assert not list(charachbench.results.rglob("run.json"))  # nor is it a row
+
+
 @pytest.mark.parametrize(
     ("arguments", "translated"),
     [
@@ -189,6 +261,9 @@ def test_odd_names_and_broken_files_end_in_the_same_table(charachbench: Terminal
         (["method=still", "-m"], ["-m", "method=still"]),
         (["generate", "method=still"], ["command=generate", "method=still"]),
         (["leaderboard"], ["command=leaderboard", "hydra.mode=RUN"]),
+        (["evaluate"], ["command=evaluate", "hydra.mode=RUN", "~method"]),
+        (["evaluate", "landmarks=given"], ["command=evaluate", "landmarks=given"]),
+        (["gallery"], ["command=gallery", "hydra.mode=RUN", "landmarks=faceshot"]),
         (["--multirun", "evaluate", "seed=1,2"], ["--multirun", "command=evaluate", "seed=1,2"]),
         (["--cfg", "job"], ["--cfg", "job"]),
         ([], []),

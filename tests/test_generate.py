@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from charachbench import video
+from charachbench.benchmark.types import Pair
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
 from charachbench.generate import Outcome, describe_run, generate
+from charachbench.protocols import Animation
 from charachbench.store import Store
-from tests.fakes import image, settings
+from tests.fakes import Roll, clip, image, settings
 
 
 def run(config: Config) -> Outcome:
@@ -183,6 +185,51 @@ def test_damaged_records_are_made_again(tmp_path: Path) -> None:
     (entries[1].folder / "record.json").write_text("[]")
     entries[2].video_path.unlink()
     assert len(run(config).made) == 3
+
+
+def test_inputs_of_the_method_that_come_back_are_what_is_shown(tmp_path: Path) -> None:
+    """What a method reads beside the pair (a gallery, videos) changes, and changes back."""
+    file = tmp_path / "videos" / "c0__d0.mkv"
+    config = settings(
+        tmp_path / "results", "methods.videos.Videos", benchmark_characters=1, benchmark_drivers=1,
+        method_root=str(file.parent), method_pattern="{character}__{driver}.mkv",
+    )  # fmt: skip
+    file.parent.mkdir()
+    shown, benchmark = [], open_benchmark(config, Store(tmp_path / "results"))
+    for name in ("a", "b", "a", "b"):
+        video.write_lossless(clip(name, 4), file)
+        (entry, _) = run(config).run.finished(benchmark)["c0__d0"]
+        shown.append(video.read(entry.video_path).frames)
+    assert np.array_equal(shown[0], clip("a", 4).frames)
+    assert np.array_equal(shown[0], shown[2])
+    assert np.array_equal(shown[1], shown[3])
+    assert not np.array_equal(shown[0], shown[1])
+
+
+def test_a_method_that_cannot_be_loaded_is_not_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+
+    def load(self: Roll, device: str) -> None:
+        loads.append(device)
+        raise UserError("features: not enough memory")
+
+    monkeypatch.setattr(Roll, "load", load)
+    outcome = run(settings(tmp_path))
+    assert loads == ["cpu"]
+    assert list(outcome.failed.values()) == ["features: not enough memory"] * 6
+
+
+@pytest.mark.parametrize("notes", [{"score": float("nan")}, {"points": np.zeros(2)}])
+def test_notes_that_cannot_be_written_fail_their_pair_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: dict[str, Any]
+) -> None:
+    def animate(self: Roll, pair: Pair, seed: int) -> Animation:
+        return Animation(pair.driver.video, notes=notes if pair.name == "c1__d0" else {})
+
+    monkeypatch.setattr(Roll, "animate", animate)
+    outcome = run(settings(tmp_path))
+    assert len(outcome.made) == 5
+    assert "the method's notes cannot be written as JSON" in outcome.failed["c1__d0"]
 
 
 SCRIPT = """

@@ -18,8 +18,8 @@ from charachbench.evaluate import NamedMetric, build_metrics, evaluate
 from charachbench.generate import generate
 from charachbench.leaderboard import render
 from charachbench.leaderboard.aggregate import Leaderboard, aggregate
-from charachbench.leaderboard.collect import COLUMNS, collect
-from charachbench.store import Store
+from charachbench.leaderboard.collect import COLUMNS, collect, label_runs
+from charachbench.store import Run, RunInfo, Store
 from tests.fakes import Brightness, Difference, settings
 
 METRICS = [NamedMetric("up", Brightness(), {}), NamedMetric("down", Difference(), {})]
@@ -138,6 +138,36 @@ def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> No
     assert set(_score(settings(tmp_path, method_step=2))["method"]) == {"roll", "roll (step=2)"}
     scores = _score(settings(tmp_path, method_step=2, seed=1))
     assert set(scores["method"]) == {"roll (seed=0)", "roll (seed=0, step=2)", "roll (seed=1, step=2)"}
+
+
+def _run(key: str, method: dict[str, Any]) -> Run:
+    info = RunInfo(key, "warp", method, given=[], control=False, versions={}, seed=0, benchmark={})
+    return Run(Path(), info)
+
+
+def test_a_changed_class_hides_the_settings_below_it() -> None:
+    tps = {"_target_": "methods.animators.tps.Tps", "chunk": 8}
+    mean = {"_target_": "methods.landmark_sources.MeanShape", "box": [0, 0, 1, 1]}
+    mesh = {"_target_": "methods.landmark_sources.MediaPipe", "model_path": "a/b.task"}
+    method = {"_target_": "methods.landmark_driven.LandmarkDriven", "animator": tps}
+    runs = [_run("1", {**method, "landmarks": mean}), _run("2", {**method, "landmarks": mesh})]
+    assert label_runs(runs) == {"1": "warp (landmarks=MeanShape)", "2": "warp (landmarks=MediaPipe)"}
+    runs[1] = _run("2", {**method, "landmarks": mean, "animator": {**tps, "chunk": 4}})
+    assert label_runs(runs) == {"1": "warp (chunk=8)", "2": "warp (chunk=4)"}
+    runs[1] = _run("2", {"_target_": "methods.still.Still"})
+    assert label_runs(runs) == {"1": "warp (class=LandmarkDriven)", "2": "warp (class=Still)"}
+
+
+def test_no_name_is_cut_off_in_a_narrow_terminal() -> None:
+    from rich.console import Console
+
+    name = "faceshot (retargeting=FaceShotContinuous)"
+    metrics = [NamedMetric(f"failure_rate_of_part_{index}", Brightness(), {}) for index in range(8)]
+    board = aggregate(table({name: {metric.name: {"c0__d0": 12.5} for metric in metrics}}), metrics)
+    console = Console(width=80, file=io.StringIO())
+    console.print(render.terminal(board))
+    first = "".join(line[:18].strip() for line in console.file.getvalue().splitlines()[8:])  # type: ignore[attr-defined]
+    assert name.replace(" ", "") in first.replace(" ", "")
 
 
 def test_every_pair_of_every_run_is_in_the_tidy_table(tmp_path: Path) -> None:

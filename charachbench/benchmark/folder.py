@@ -14,7 +14,7 @@ from charachbench.benchmark.clips import Clip, TrueClip
 from charachbench.benchmark.framing import Crop, Framing
 from charachbench.benchmark.images import Colour, Picture
 from charachbench.benchmark.sampling import Sampling
-from charachbench.benchmark.types import Benchmark, BenchmarkSource, Character, Driver, Pair, Truth
+from charachbench.benchmark.types import UNKNOWN, Benchmark, BenchmarkSource, Character, Driver, Pair, Truth
 from charachbench.errors import UserError, reason_for
 from charachbench.landmarks.detectors import Detector, Given
 
@@ -229,7 +229,7 @@ class Folder(BenchmarkSource):
         found = []
         for path in self._listing("characters", accepted):
             inside = files.entries(path, self.root) if path.is_dir() else [path]
-            domain = path.name if path.is_dir() else "unknown"
+            domain = path.name if path.is_dir() else UNKNOWN
             found += [_Entry(picture.stem, picture, domain) for picture in inside if files.is_image(picture)]
             contents.remarks += _ignored(inside, (*files.IMAGE_SUFFIXES, ".npy"))
         return _checked(found, "character", self.root / "characters", accepted)

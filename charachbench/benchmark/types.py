@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from charachbench.landmarks.detectors import Detector
 
 
+UNKNOWN = "unknown"
+"""The domain of a character whose kind is not told."""
+
+
 @dataclass(frozen=True, eq=False)
 class Character:
     """A still image of a face of any kind.
 
     Attributes:
         name: unique within a benchmark.
-        domain: animal, emoji, toy, anime_2d, ..., or ``unknown``.
+        domain: animal, emoji, toy, anime_2d, ..., or ``UNKNOWN``.
         fingerprint: hash of all that decides ``image``.
         annotation_fingerprint: hash of all that decides ``landmarks``.
     """

@@ -72,12 +72,12 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
         mine = settings[run.info.key]
         names = sorted({name for each in settings.values() for name in each})
         differing = [name for name in names if len({str(each.get(name)) for each in settings.values()}) > 1]
-        other_classes = [name.removesuffix("_target_") for name in differing if name.endswith("._target_")]
-        differing = [  # a class says enough: its settings mean nothing to another
-            name
-            for name in differing
-            if not any(name.startswith(above) and name != f"{above}_target_" for above in other_classes)
-        ]
+        for target in [name for name in differing if name.endswith("._target_")]:
+            # A class's settings mean nothing to another: of those below it, only what tells its own runs apart.
+            inside = [name for name in differing if name.startswith(target.removesuffix("_target_")) and name != target]
+            alike = [each for each in settings.values() if each.get(target) == mine.get(target)]
+            told = {name for name in inside if len({str(each.get(name)) for each in alike}) > 1}
+            differing = [name for name in differing if name not in inside or name in told]
         parts = [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
     counts = Counter(labels.values())
@@ -92,12 +92,11 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def _short(name: str) -> str:
     """The setting's name without the path to it; a class is called after what it is set for."""
-    return name.removesuffix("._target_").rpartition(".")[2]
+    return name.removesuffix("._target_").rpartition(".")[2] or "class"
 
 
 def _value(value: Any) -> str:
     text = str(value)
-    if "." in text and text.rpartition(".")[2][:1].isupper():  # a class: its name, in the spelling of the settings
-        name = text.rpartition(".")[2]
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    if (last := text.rpartition(".")[2])[:1].isupper():  # of a class its name
+        return last
     return Path(text).name if "/" in text else text

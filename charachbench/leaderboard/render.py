@@ -144,13 +144,14 @@ def terminal(board: Leaderboard) -> Group:
     style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
     _, *rows = _table(board, style)
     table = Table(
-        title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD, padding=0
     )
-    table.add_column("method", vertical="bottom")
+    narrowest = min(16, max(len(row[0]) for row in rows))
+    table.add_column("method", vertical="bottom", overflow="fold", min_width=narrowest)  # no name is cut off
     table.add_column("pairs", justify="right")
     for column in board.columns:  # one word a line: narrow enough for a terminal of 80 columns
         words = [*column.name.split("_"), *(f"[{column.unit}]".split() if column.unit else []), column.arrow]
-        table.add_column(escape("\n".join(words)), justify="right")
+        table.add_column(escape("\n".join(words)), justify="right", overflow="fold")
     for row, texts in zip(board.rows, rows, strict=True):
         table.add_row(*texts, style="dim" if row.control else "")
     return Group(table, *(Text(note, style="dim") for note in board.footnotes()))

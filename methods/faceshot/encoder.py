@@ -25,8 +25,9 @@ def settings(model: Features | Embedding | Parts) -> dict[str, Any]:
 
 
 def identity(model: Features | Embedding | Parts) -> str:
-    """Hash of all that decides what a model makes of an image."""
-    return keys.digest({**settings(model), "version": model.version, "fingerprint": model.fingerprint()})
+    """Hash of all that decides what a model makes of an image; how many go through at once does not."""
+    decisive = {name: value for name, value in settings(model).items() if name != "batch"}
+    return keys.digest({**decisive, "version": model.version, "fingerprint": model.fingerprint()})
 
 
 class Encoder:

@@ -19,7 +19,7 @@ import numpy as np
 
 from charachbench import keys, provenance
 from charachbench.benchmark import files
-from charachbench.benchmark.types import Benchmark, BenchmarkSource, Character
+from charachbench.benchmark.types import UNKNOWN, Benchmark, BenchmarkSource, Character
 from charachbench.errors import UserError, reason_for
 from charachbench.landmarks import topology
 from charachbench.landmarks.detectors import Given
@@ -35,7 +35,7 @@ class Target:
     """What one image, or a published domain, holds for one part.
 
     Attributes:
-        domain: animal, emoji, toy, ...
+        domain: animal, emoji, toy, ...; the character's name where its domain is unknown.
         character: whose image it is; empty where a domain was averaged by others.
         fingerprint: of that image; likewise.
         vectors: float32 (N, C), one per landmark of the part.
@@ -84,6 +84,11 @@ class Gallery:
             )
         kept = [member for member in self.characters if other(member.name, member.fingerprint)]
         return Gallery(left, kept)
+
+    def images_of(self, targets: Sequence[Target]) -> list[Character]:
+        """The annotated images that targets were made of, as far as they are at hand."""
+        wanted = {target.fingerprint for target in targets}
+        return [character for character in self.characters if character.fingerprint in wanted]
 
     def domains(self, part: str) -> dict[str, list[Target]]:
         """A part's targets by domain, sorted by name."""
@@ -224,6 +229,11 @@ class Published(GallerySource):
     def _domains(self, part: str) -> list[Path]:
         folder = self.root / part
         found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        if not self.root.is_dir():
+            raise UserError(
+                f"gallery.root={self.root}: no such folder; get the folder target_domains of Gaojunyao/FaceShot from "
+                "the Hugging Face hub"
+            )
         if not found:
             raise UserError(
                 f"{folder}: holds no domain; a published gallery has <root>/<part>/<domain>/diff_feature.pt and "
@@ -328,28 +338,32 @@ def vectors_at(features: np.ndarray, points: np.ndarray, size: tuple[int, int]) 
     return np.asarray(vectors / lengths, dtype=np.float32)
 
 
+def vectors_of(characters: Sequence[Character], features: Sequence[np.ndarray]) -> np.ndarray:
+    """``vectors_at`` the landmarks of annotated characters, float32 (M, 68, C)."""
+    places = zip(features, _landmarks(characters), characters, strict=True)
+    return np.stack([vectors_at(own, points, character.image.shape[:2]) for own, points, character in places])
+
+
 def _encoded(characters: Sequence[Character], encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
     """Vectors, float32 (M, 68, C), and embeddings of the parts' crops and the whole image, float32 (M, 6, D)."""
     images = [character.image for character in characters]
-    landmarks = _landmarks(characters)
     if encoder.features.guided:  # by the character that is matched: made when there is one
-        vectors = [np.empty((topology.COUNT, 0), np.float32)] * len(images)
+        vectors = np.empty((len(images), topology.COUNT, 0), np.float32)
     else:
-        features = encoder.features_of(images)
-        vectors = [vectors_at(f, p, i.shape[:2]) for f, p, i in zip(features, landmarks, images, strict=True)]
+        vectors = vectors_of(characters, encoder.features_of(images))
     crops = []
-    for image, points in zip(images, landmarks, strict=True):
+    for image, points in zip(images, _landmarks(characters), strict=True):
         crops += [*(crop(image, around(points, part, image.shape[:2])) for part in PARTS), image]
-    return np.stack(vectors), encoder.embeddings_of(crops).reshape(len(images), len(PARTS) + 1, -1)
+    return vectors, encoder.embeddings_of(crops).reshape(len(images), len(PARTS) + 1, -1)
 
 
 def _assemble(characters: Sequence[Character], vectors: np.ndarray, embeddings: np.ndarray) -> Gallery:
     targets: dict[str, list[Target]] = {part: [] for part in PARTS}
     for character, own_vectors, (*crops, image) in zip(characters, vectors, embeddings, strict=True):
+        # Characters of unknown kinds have nothing in common that an average would show: each stands for itself.
+        domain = character.name if character.domain == UNKNOWN else character.domain
         for (part, points), embedding in zip(PARTS.items(), crops, strict=True):
-            target = Target(
-                character.domain, character.name, character.fingerprint, own_vectors[points], embedding, image
-            )
+            target = Target(domain, character.name, character.fingerprint, own_vectors[points], embedding, image)
             targets[part].append(target)
     return Gallery(targets, characters)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,8 @@ class AppearanceGuided(LandmarkSource):
         features: dense features in which is matched.
         parts: finds the crops by which a domain is chosen.
         embedding: of these crops.
-        regularise: spread the matched points evenly along each part's curve.
+        size: side of the square in which points are matched and regularised, in pixels.
+        regularise: spread the matched points evenly along each part's curve, in whole pixels.
         refine: match to fractions of a pixel.
 
     Reference: Gao et al., "FaceShot: Bring Any Character into Life", ICLR 2025, section 3.1.
@@ -44,11 +45,14 @@ class AppearanceGuided(LandmarkSource):
         features: Features,
         parts: Parts,
         embedding: Embedding,
+        size: int = 512,
         regularise: bool = True,
         refine: bool = False,
     ) -> None:
+        if size < 1:
+            raise UserError(f"landmarks.source.size={size}: accepted are whole numbers from 1")
         self.gallery, self.features, self.parts, self.embedding = gallery, features, parts, embedding
-        self.regularise, self.refine = regularise, refine
+        self.size, self.regularise, self.refine = size, regularise, refine
         self._found: dict[str, FoundLandmarks] = {}
 
     def prepare(self, cache: Path) -> None:
@@ -83,27 +87,23 @@ class AppearanceGuided(LandmarkSource):
         gallery, image = self._gallery.without(character), character.image
         boxes = self.parts.find(image)
         *crops, whole = self._encoder.embeddings_of([*(crop(image, boxes[part].box) for part in PARTS), image])
-        notes, chosen = {}, {}
+        chosen: dict[str, Sequence[Target]] = {}
+        notes = {}
         for part, embedding in zip(PARTS, crops, strict=True):
             domains = gallery.domains(part)
             scores = {name: self._likeness(embedding, members) for name, members in domains.items()}
-            chosen[part] = max(scores, key=lambda name: scores[name])
-            notes[part] = {"domain": chosen[part], "scores": scores, "box": boxes[part].box, "found": boxes[part].score}
+            domain = max(scores, key=lambda name: scores[name])
+            chosen[part] = domains[domain]
+            notes[part] = {"domain": domain, "scores": scores, "box": boxes[part].box, "found": boxes[part].score}
         points = np.empty((topology.COUNT, 2))
-        for parts in _groups(chosen) if self.features.guided else [list(PARTS)]:
-            indices = np.concatenate([np.arange(topology.COUNT)[PARTS[part]] for part in parts])
-            members = {part: gallery.domains(part)[chosen[part]] for part in parts}
-            if self.features.guided:
-                features, vectors = self._guided(gallery, members, image, whole)
-            else:
-                features = self._encoder.features_of([image])[0]
-                vectors = np.concatenate([_mean([target.vectors for target in each]) for each in members.values()])
-            points[indices] = matching.match(
-                features, vectors, image.shape[:2], refine=self.refine, device=self._device
-            )
+        for features, vectors in self._searches(gallery, chosen, image, whole):
+            indices = np.concatenate([np.arange(topology.COUNT)[PARTS[part]] for part in vectors])
+            targets = np.concatenate(list(vectors.values()))
+            points[indices] = matching.match(features, targets, self.size, refine=self.refine, device=self._device)
         if self.regularise:
-            points = matching.regularise(points).astype(np.float64)
-        captions = dict(zip(topology.PARTS, chosen.values(), strict=True))
+            points = matching.regularise(points)
+        points = (points + 0.5) * np.array(image.shape[1::-1]) / self.size - 0.5
+        captions = {name: notes[part]["domain"] for name, part in zip(topology.PARTS, PARTS, strict=True)}
         return FoundLandmarks(points, {"gallery": notes, "captions": captions})
 
     def _likeness(self, embedding: np.ndarray, members: Sequence[Target]) -> float:
@@ -118,36 +118,42 @@ class AppearanceGuided(LandmarkSource):
             )
         return float(_unit(mean) @ _unit(embedding))
 
-    def _guided(
-        self, gallery: Gallery, members: Mapping[str, Sequence[Target]], image: np.ndarray, whole: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the character steered by the domain, and vectors of the domain steered by the character.
+    def _searches(
+        self, gallery: Gallery, chosen: Mapping[str, Sequence[Target]], image: np.ndarray, whole: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Features of the character, and what is matched in them: target vectors by part.
 
-        Where the gallery's images are not at hand its vectors are used as they are.
+        Guided features are made for each domain anew: the character's steered by the domain, the domain's images by the
+        character. Where these images are not at hand, their part's vectors are used as they are.
         """
-        first = next(iter(members.values()))
-        guide = _mean([target.crop if target.image is None else target.image for target in first])
-        features = self._encoder.features_of([image], guide[None])[0]
-        others = [character for character in gallery.characters if character.domain == first[0].domain]
-        if not others:
-            return features, np.concatenate([_mean([target.vectors for target in each]) for each in members.values()])
-        steered = self._encoder.features_of([other.image for other in others], np.repeat(whole[None], len(others), 0))
-        vectors = _mean(
-            [
-                galleries.vectors_at(features_of_other, other.landmarks, other.image.shape[:2])
-                for features_of_other, other in zip(steered, others, strict=True)
-                if other.landmarks is not None
-            ]
-        )
-        return features, np.concatenate([vectors[PARTS[part]] for part in members])
+        stored = {part: _mean([target.vectors for target in members]) for part, members in chosen.items()}
+        if not self.features.guided:
+            yield self._encoder.features_of([image])[0], stored
+            return
+        for parts in _steered_alike(chosen):
+            members = chosen[parts[0]]
+            guide = _mean([target.crop if target.image is None else target.image for target in members])
+            features = self._encoder.features_of([image], guide[None])[0]
+            others = gallery.images_of(members)
+            if not others:
+                yield features, {part: stored[part] for part in parts}
+                continue
+            theirs = self._encoder.features_of(
+                [other.image for other in others], np.repeat(whole[None], len(others), 0)
+            )
+            vectors = _mean(galleries.vectors_of(others, theirs))
+            yield features, {part: vectors[PARTS[part]] for part in parts}
 
 
-def _groups(chosen: Mapping[str, str]) -> list[list[str]]:
-    """Parts by chosen domain."""
-    return [[part for part in chosen if chosen[part] == domain] for domain in sorted(set(chosen.values()))]
+def _steered_alike(chosen: Mapping[str, Sequence[Target]]) -> list[list[str]]:
+    """Parts of one domain together, but for those that are known by their own crops alone."""
+    groups: dict[str, list[str]] = {}
+    for part, members in chosen.items():
+        groups.setdefault(part if members[0].image is None else members[0].domain, []).append(part)
+    return list(groups.values())
 
 
-def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
+def _mean(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     return np.asarray(np.mean(arrays, axis=0, dtype=np.float64), dtype=np.float32)
 
 

@@ -151,6 +151,14 @@ class TestLandmarkSources:
         with pytest.raises(UserError, match=r"character 'toad': MediaPipe finds no face.*landmarks=mean_shape"):
             landmark_sources.MediaPipe(str(MODEL)).find(self.character())
 
+    @needs_model
+    def test_mediapipe_is_known_by_package_and_weights(self, tmp_path):
+        source = landmark_sources.MediaPipe(str(MODEL))
+        source.prepare(tmp_path)
+        assert source.fingerprint(self.character()) == MediaPipe(str(MODEL)).fingerprint
+        with pytest.raises(UserError, match="face_landmarker"):  # before the first pair
+            landmark_sources.MediaPipe(str(tmp_path / "nowhere.task")).prepare(tmp_path)
+
     def test_a_wrong_box(self):
         with pytest.raises(UserError, match=r"landmarks\.source\.box"):
             landmark_sources.MeanShape(box=(0.5, 0.1, 0.2, 0.9))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from charachbench.benchmark.types import Character
 from charachbench.errors import UserError
 from methods.faceshot import gallery as galleries
-from methods.faceshot.encoder import Encoder
+from methods.faceshot.embeddings import Clip
+from methods.faceshot.encoder import Encoder, identity
 from methods.faceshot.gallery import Annotated, Gallery, GallerySource, Published, Stored
 from methods.faceshot.landmarks import AppearanceGuided
 from methods.faceshot.parts import PARTS, WholeImage
@@ -224,6 +225,12 @@ class TestEncoder:
         b = Encoder(other, MeanColour(), tmp_path, "cpu").features_of(images)[0]
         assert other.extracted == [1]
         assert not np.array_equal(a, b)
+
+    def test_how_many_go_through_at_once_is_not_part_of_the_key(self, tmp_path: Path) -> None:
+        (tmp_path / "model.safetensors").write_bytes(b"weights")
+        model = str(tmp_path)
+        assert identity(Clip(model, batch=1)) == identity(Clip(model, batch=8))
+        assert identity(Clip(model, dtype="fp32")) != identity(Clip(model, dtype="fp16"))
 
     def test_guides_are_part_of_the_key(self, tmp_path: Path) -> None:
         features = Waves(guidance=True)

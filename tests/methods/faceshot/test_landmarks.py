@@ -48,7 +48,7 @@ class WithoutImages(GallerySource):
 def source(cache: Path, **changes: object) -> AppearanceGuided:
     parts = {
         "gallery": Annotated({"painted": Painted()}), "features": Waves(), "parts": WholeImage(),
-        "embedding": MeanColour(), "regularise": False, **changes,
+        "embedding": MeanColour(), "size": SIZE, "regularise": False, **changes,
     }  # fmt: skip
     made = AppearanceGuided(**parts)  # type: ignore[arg-type]
     made.prepare(cache)
@@ -86,6 +86,13 @@ def test_regularise_and_refine_are_what_they_say(tmp_path: Path) -> None:
     assert 0 < np.abs(refined - plain).max() <= 0.5
 
 
+def test_points_are_matched_in_a_larger_square(tmp_path: Path) -> None:
+    stranger = character("new", "unknown", RED, 7)
+    small, large = (source(tmp_path, size=size).find(stranger).points for size in (SIZE, 4 * SIZE))
+    assert 0 < np.abs(small - large).max() <= 1
+    assert np.array_equal((large + 0.5) * 4 - 0.5, np.round((large + 0.5) * 4 - 0.5))
+
+
 def test_a_character_is_matched_once_and_found_again_in_the_cache(tmp_path: Path) -> None:
     features = Waves()
     first = source(tmp_path, features=features)
@@ -120,9 +127,11 @@ class TestGuided:
         np.testing.assert_allclose(features.guides, [reds, own, own], rtol=1e-5)
 
     def test_a_gallery_without_images_is_used_as_it_is(self, tmp_path: Path) -> None:
+        """The character is steered by each part's own crops, since nothing else is known of the domain."""
         features = Waves(guidance=True)
         source(tmp_path, features=features, gallery=WithoutImages()).find(character("new", "unknown", RED, 7))
-        assert features.extracted == [1]
+        assert features.extracted == [1] * len(PARTS)
+        assert len({guide.tobytes() for guide in features.guides}) == len(PARTS)
 
 
 class TestBuildGallery:
