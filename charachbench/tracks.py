@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 
-from charachbench.benchmark.types import Benchmark, Character, DetectedLandmarks, Driver, Pair, Truth
+from charachbench.benchmark.types import Benchmark, BenchmarkSource
 from charachbench.config import Track
-from charachbench.errors import UserError
-from charachbench.video import Video
+from charachbench.landmarks.detectors import Detector
 
 
-def view(benchmark: Benchmark, track: Track) -> Benchmark:
-    """The benchmark as a track sees it; each track has its own runs and leaderboard.
-
-    The track of landmarks takes each character once: it is its own driver, for one frame, and its annotation is the
-    truth.
-    """
+def open_for(track: Track, source: BenchmarkSource, detector: Detector, cache: Path) -> Benchmark:
+    """The benchmark as a track sees it; each track has its own runs and leaderboard."""
     if track is Track.animation:
-        return benchmark
-    pairs = benchmark.pairs
-    if track is Track.landmarks:
-        pairs = tuple(_alone(character) for character in benchmark.characters)
-    options = {**benchmark.options, "track": track.name}
-    return replace(benchmark, name=f"{benchmark.name}-{track.name}", options=options, pairs=pairs)
-
-
-def _alone(character: Character) -> Pair:
-    video = partial(_one_frame, character)
-    truth = None
-    if (annotation := character.load_landmarks) is not None:
-        fingerprint = character.fingerprint + character.annotation_fingerprint
-        truth = Truth(fingerprint, video, lambda: annotation()[None])
-    return Pair(character, Driver("", character.fingerprint, video, _no_driver), truth)
-
-
-def _one_frame(character: Character) -> Video:
-    return Video(character.image[None], 1.0)
-
-
-def _no_driver() -> DetectedLandmarks:
-    raise UserError("there are no drivers in the track of landmarks")
+        return source.open(detector, cache)
+    opened = source.open_characters(detector, cache) if track is Track.landmarks else source.open(detector, cache)
+    return replace(opened, name=f"{opened.name}-{track.name}", options={**opened.options, "track": track.name})

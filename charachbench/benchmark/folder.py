@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from charachbench.benchmark import files
+from charachbench.benchmark.alone import alone
 from charachbench.benchmark.clips import Clip, TrueClip
 from charachbench.benchmark.framing import Crop, Framing
 from charachbench.benchmark.images import Colour, Picture
@@ -61,14 +62,15 @@ class _Contents:
     drivers: list[_Entry] = field(default_factory=list)
     truths: dict[str, Path] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    driver_faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
-    def attempt(self, make: Callable[[], T], default: T) -> T:
+    def attempt(self, make: Callable[[], T], default: T, faults: list[str] | None = None) -> T:
         """``make()``; a user's mistake is noted down and ``default`` returned."""
         try:
             return make()
         except UserError as error:
-            self.faults.append(str(error))
+            (self.faults if faults is None else faults).append(str(error))
             return default
 
 
@@ -141,21 +143,28 @@ class Folder(BenchmarkSource):
     def open(self, detector: Detector, cache: Path) -> Benchmark:
         """See ``BenchmarkSource``; hashes the chosen files."""
         contents = self._contents
-        if contents.faults:
-            more = len(contents.faults) - 1
-            raise UserError(contents.faults[0] + (f" (and {more} more: run `charachbench check`)" if more else ""))
+        _refuse([*contents.faults, *contents.driver_faults])
         return self._open(contents, detector, cache)
+
+    def open_characters(self, detector: Detector, cache: Path) -> Benchmark:  # noqa: ARG002
+        """See ``BenchmarkSource``; the folder needs no drivers for it."""
+        contents = self._contents
+        _refuse(contents.faults)
+        framing = self._framing(contents.manifest)
+        characters = [character for _, character in self._open_characters(contents, framing).values()]
+        options: dict[str, object] = {"size": framing.size, "crop": framing.crop, "background": list(self.background)}
+        return Benchmark(self._called(contents), options, alone(characters), contents.manifest.licence)
 
     def problems(self) -> list[str]:
         """See ``BenchmarkSource``: decodes every file of the chosen subset, and counts the characters."""
         contents = self._contents
-        found = [*contents.faults, *contents.remarks]
+        found = [*contents.faults, *contents.driver_faults, *contents.remarks]
         if self.expect_characters not in (None, len(contents.characters)):
             found.append(
                 f"{self.root / 'characters'}: holds {len(contents.characters)} characters, "
                 f"a complete copy has {self.expect_characters}"
             )
-        if contents.faults:
+        if contents.faults or contents.driver_faults:
             return found
         with tempfile.TemporaryDirectory() as cache:
             try:
@@ -186,7 +195,7 @@ class Folder(BenchmarkSource):
             return contents
         contents.manifest = contents.attempt(self._read_manifest, contents.manifest)
         contents.characters = contents.attempt(lambda: self._find_characters(contents), [])
-        contents.drivers = contents.attempt(lambda: self._find_drivers(contents), [])
+        contents.drivers = contents.attempt(lambda: self._find_drivers(contents), [], contents.driver_faults)
         if contents.characters and contents.drivers:
             contents.truths = contents.attempt(lambda: self._find_truths(contents), {})
         if self.annotations is not None and not self.annotations.is_dir():
@@ -264,13 +273,23 @@ class Folder(BenchmarkSource):
         files.check_unique(((path.stem, path) for path in paths), "true video")
         return {path.stem: path for path in paths}
 
-    def _chosen(self, contents: _Contents) -> tuple[list[_Entry], list[_Entry]]:
+    def _open_characters(self, contents: _Contents, framing: Framing) -> dict[str, tuple[Picture, Character]]:
+        """The chosen characters by name, and their pictures."""
         domains = files.choose([entry.domain for entry in contents.characters], self.domains, "domain")
         names = files.choose([entry.name for entry in contents.characters], self.characters, "character")
+        chosen = [entry for entry in contents.characters if entry.domain in domains and entry.name in names]
+        opened = {}
+        for entry in spread(chosen, self.max_characters):
+            picture = Picture(entry.path, self._annotation(entry), framing, self.background)
+            opened[entry.name] = picture, as_character(entry.name, entry.domain, picture)
+        return opened
+
+    def _chosen_drivers(self, contents: _Contents) -> list[_Entry]:
         wanted = files.choose([entry.name for entry in contents.drivers], self.drivers, "driver")
-        characters = [entry for entry in contents.characters if entry.domain in domains and entry.name in names]
-        drivers = [entry for entry in contents.drivers if entry.name in wanted]
-        return spread(characters, self.max_characters), spread(drivers, self.max_drivers)
+        return spread([entry for entry in contents.drivers if entry.name in wanted], self.max_drivers)
+
+    def _called(self, contents: _Contents) -> str:
+        return self.name or contents.manifest.name or self.root.resolve().name
 
     def _listed(self, contents: _Contents) -> set[tuple[str, str]] | None:
         if contents.manifest.pairs is None:
@@ -288,36 +307,34 @@ class Folder(BenchmarkSource):
     def _open(self, contents: _Contents, detector: Detector, cache: Path) -> Benchmark:
         manifest = contents.manifest
         framing, sampling = self._framing(manifest), self._sampling(manifest)
-        chosen_characters, chosen_drivers = self._chosen(contents)
-        listed = self._listed(contents)
-        pictures = {
-            entry.name: Picture(entry.path, self._annotation(entry), framing, self.background)
-            for entry in chosen_characters
-        }
-        characters = {
-            entry.name: as_character(entry.name, entry.domain, pictures[entry.name]) for entry in chosen_characters
-        }
+        characters, listed = self._open_characters(contents, framing), self._listed(contents)
         pairs = []
-        for entry in chosen_drivers:
+        for entry in self._chosen_drivers(contents):
             partners = [name for name in characters if listed is None or (name, entry.name) in listed]
             if not partners:
                 continue
             clip = Clip(entry.name, entry.path, find_sidecar(entry.path), sampling, framing, detector, cache)
             driver = Driver(entry.name, clip.fingerprint, clip.video, clip.landmarks)
             for name in partners:
+                picture, character = characters[name]
                 path = contents.truths.get(f"{name}__{entry.name}")
-                true = TrueClip(path, find_sidecar(path), pictures[name], clip) if path else None
-                pairs.append(Pair(characters[name], driver, as_truth(true) if true else None))
+                true = TrueClip(path, find_sidecar(path), picture, clip) if path else None
+                pairs.append(Pair(character, driver, as_truth(true) if true else None))
         options = options_of(framing, sampling)
         options["background"] = list(self.background)
         if not all(find_sidecar(entry.path) for entry in contents.drivers):
             options["detector"], options["max_gap"] = detector.fingerprint, detector.max_gap
-        name = self.name or manifest.name or self.root.resolve().name
-        return Benchmark(name, options, tuple(pairs), manifest.licence)
+        return Benchmark(self._called(contents), options, tuple(pairs), manifest.licence)
 
     def _annotation(self, entry: _Entry) -> Path | None:
         aside = None if self.annotations is None else self.annotations / f"{entry.name}.npy"
         return find_sidecar(entry.path) or (aside if aside and aside.is_file() else None)
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        more = len(faults) - 1
+        raise UserError(faults[0] + (f" (and {more} more: run `charachbench check`)" if more else ""))
 
 
 def spread(entries: list[T], limit: int | None) -> list[T]:

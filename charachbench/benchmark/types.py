@@ -188,6 +188,13 @@ class BenchmarkSource(ABC):
             UserError: the benchmark is missing, empty or contradicts itself.
         """
 
+    def open_characters(self, detector: Detector, cache: Path) -> Benchmark:
+        """The same with each character alone, once, without drivers (``charachbench.benchmark.alone``)."""
+        from charachbench.benchmark.alone import alone
+
+        opened = self.open(detector, cache)
+        return replace(opened, pairs=alone(opened.characters))
+
     def problems(self) -> list[str]:
         """All that is missing or unreadable, a sentence each; reads every file."""
         return []

@@ -43,4 +43,4 @@ def tracker(settings: config.Config) -> Tracking:
 
 def open_benchmark(settings: config.Config, store: Store) -> Benchmark:
     """The configured benchmark, as the track sees it."""
-    return tracks.view(source(settings).open(detector(settings), store.cache), settings.track)
+    return tracks.open_for(settings.track, source(settings), detector(settings), store.cache)

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from charachbench import config, provenance
-from charachbench.commands import open_benchmark
+from charachbench.commands import detector, source
 from charachbench.config import Config
 from charachbench.protocols import LandmarkSource
 from charachbench.store import Store
@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 
 def execute(settings: Config) -> list[str]:
     """Write the file and say how to use it; nothing can fail halfway."""
-    source = config.build(settings.landmarks["source"], "landmarks.source", LandmarkSource)
+    landmarks = config.build(settings.landmarks["source"], "landmarks.source", LandmarkSource)
     store = Store(Path(settings.results))
-    benchmark, device = open_benchmark(settings, store), provenance.resolve_device(settings.device)
-    path = source.build_gallery(benchmark, store.root / "galleries", store.cache, device)
+    benchmark = source(settings).open_characters(detector(settings), store.cache)
+    device = provenance.resolve_device(settings.device)
+    path = landmarks.build_gallery(benchmark, store.root / "galleries", store.cache, device)
     log.info("%s\nuse it with: gallery=stored gallery.path=%s", path, path)
     return []

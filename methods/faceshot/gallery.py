@@ -140,7 +140,7 @@ class Annotated(GallerySource):
         """All annotated characters, each image once."""
         found: dict[str, Character] = {}
         for source in self.benchmarks.values():
-            for character in annotated(source.open(Given(), cache)):
+            for character in annotated(source.open_characters(Given(), cache)):
                 found.setdefault(character.fingerprint, character)
         return list(found.values())
 

@@ -496,3 +496,26 @@ class TestFingerprints:
         assert opened(root, Brightness(max_gap=1)).options != before
         sidecar(root, "anna", "bob")
         assert opened(root).options == opened(root, Given()).options
+
+
+class TestCharactersAlone:
+    def test_no_drivers_are_needed(self, tmp_path):
+        np.save(picture(tmp_path / "characters" / "animal" / "toad.png").with_suffix(".npy"), FACE)
+        picture(tmp_path / "characters" / "newt.png")
+        opened = Folder(root=str(tmp_path), size=64).open_characters(Given(), tmp_path / "cache")
+        assert [pair.name for pair in opened.pairs] == ["toad", "newt"]
+        assert [pair.truth is not None for pair in opened.pairs] == [True, False]
+        assert opened.options == {"size": 64, "crop": "centre", "background": [255, 255, 255]}
+        with pytest.raises(UserError, match="drivers: no such folder"):
+            Folder(root=str(tmp_path), size=64).open(Given(), tmp_path / "cache")
+
+    def test_characters_are(self, root):
+        for path in sorted((root / "characters").rglob("*.*")):
+            path.unlink()
+        with pytest.raises(UserError, match="characters"):
+            Folder(root=str(root)).open_characters(Given(), root / "cache")
+
+    def test_the_subset_is_the_same(self, root):
+        chosen = Folder(root=str(root), max_characters=1)
+        opened, alone = (method(Given(), root / "cache") for method in (chosen.open, chosen.open_characters))
+        assert [character.name for character in opened.characters] == [pair.name for pair in alone.pairs]

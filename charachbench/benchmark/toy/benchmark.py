@@ -44,6 +44,14 @@ class Toy(BenchmarkSource):
         self.size, self.domains = size, domains
 
     def open(self, detector: Detector, cache: Path) -> Benchmark:
+        """See ``BenchmarkSource``."""
+        return self._folder(cache).open(detector, cache)
+
+    def open_characters(self, detector: Detector, cache: Path) -> Benchmark:
+        """See ``BenchmarkSource``."""
+        return self._folder(cache).open_characters(detector, cache)
+
+    def _folder(self, cache: Path) -> Folder:
         """The benchmark, drawn first if it is not in the cache."""
         root = cache / f"toy-{digest({'version': VERSION, **self.drawn})[:8]}"
         if not root.is_dir():
@@ -53,4 +61,4 @@ class Toy(BenchmarkSource):
                 build(root, **self.drawn)  # type: ignore[arg-type]
             except OSError as error:
                 raise UserError(f"{root}: the toy benchmark cannot be drawn ({error.strerror or error})") from error
-        return Folder(root=str(root), name="toy", size=self.size, domains=self.domains).open(detector, cache)
+        return Folder(root=str(root), name="toy", size=self.size, domains=self.domains)
