@@ -5,7 +5,7 @@ import pytest
 
 from charachbench.benchmark.recent import Recent
 
-# The same examples each time, so that a failure is the change's; how long one takes depends on what else the machine does.
+# The same examples each time, so that a failure is the change's, and no deadline: the machine may be busy.
 hypothesis.settings.register_profile("charachbench", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("charachbench")
 
