@@ -7,11 +7,10 @@ fits, which take most of its time although it does not use their results.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks import seconds
 from methods.faceshot import retargeting
 from methods.faceshot.retargeting import CURVES, INNER_LIPS, NEIGHBOURS, UNSMOOTHED
 
@@ -191,16 +190,6 @@ def smooth(ratios: list[float]) -> list[float]:
             right = (right + 1) % len(sizes)
         result[used[k]] = math.copysign((sizes[left] + sizes[right]) / 2, ratios[used[k]])
     return result
-
-
-def seconds(job: Callable[[], object], repeats: int) -> float:
-    """Fastest of ``repeats`` runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 
+from benchmarks import seconds
 from methods.animators.tps import Tps
 
 FRAMES = 96
@@ -53,16 +51,6 @@ def scipy_frame(image: np.ndarray, source: np.ndarray, target: np.ndarray) -> np
     spline = RBFInterpolator(target, source, kernel="thin_plate_spline", smoothing=1.0)
     places = spline(np.stack((x, y), axis=-1).reshape(-1, 2)).reshape(height, width, 2).astype(np.float32)
     return np.asarray(cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_CUBIC))
-
-
-def seconds(job: Callable[[], object], repeats: int) -> float:
-    """Fastest of ``repeats`` runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main() -> None:

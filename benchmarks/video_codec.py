@@ -1,13 +1,13 @@
 """Lossless encoding and decoding at 512 px, beside one PNG a frame."""
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchmarks import seconds
 from charachbench.benchmark.toy.cast import characters
 from charachbench.benchmark.toy.motion import expression_at, script
 from charachbench.benchmark.toy.render import Painter
@@ -24,12 +24,7 @@ def clip() -> Video:
 
 def rate(action: Callable[[], object]) -> float:
     """Frames per second, the best of three."""
-    best = np.inf
-    for _ in range(3):
-        start = time.perf_counter()
-        action()
-        best = min(best, time.perf_counter() - start)
-    return FRAMES / best
+    return FRAMES / seconds(action, 3)
 
 
 def main() -> None:

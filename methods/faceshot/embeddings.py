@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,31 +13,11 @@ from charachbench import pretrained
 from charachbench.errors import UserError
 from charachbench.pretrained import Precision, torch_dtype
 from charachbench.protocols import Device
+from methods.faceshot.model import Model
 
 
-class Embedding(ABC):
-    """Turns images into vectors whose cosine says how alike they are.
-
-    Attributes:
-        version: raised whenever the numbers can change.
-    """
-
-    version: ClassVar[int] = 1
-
-    def fingerprint(self) -> str:
-        """All that decides ``embed`` beside the configuration: weights, package versions.
-
-        Raises:
-            UserError: weights are missing.
-        """
-        return ""
-
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device; called once, before the first ``embed``.
-
-        Raises:
-            UserError: weights are missing or cannot be loaded.
-        """
+class Embedding(Model, ABC):
+    """Turns images into vectors whose cosine says how alike they are."""
 
     @abstractmethod
     def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -82,7 +62,7 @@ class Clip(Embedding):
         return f"{weights} transformers {version('transformers')}"
 
     def load(self, device: Device) -> None:
-        """See ``Embedding``."""
+        """See ``Model``."""
         from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
         source = (self.model, self.revision, "embedding.model")

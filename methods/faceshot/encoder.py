@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from charachbench import keys
 from charachbench.protocols import Device
 from charachbench.store import write_array
 from methods.faceshot.embeddings import Embedding
 from methods.faceshot.features.base import Features
-from methods.faceshot.parts import Parts
-
-
-def settings(model: Features | Embedding | Parts) -> dict[str, Any]:
-    """What a model is: its class and the arguments that its constructor stored."""
-    names = list(inspect.signature(type(model)).parameters)
-    return {"class": f"{type(model).__module__}.{type(model).__qualname__}", **{n: getattr(model, n) for n in names}}
-
-
-def identity(model: Features | Embedding | Parts) -> str:
-    """Hash of all that decides what a model makes of an image; how many go through at once does not."""
-    decisive = {name: value for name, value in settings(model).items() if name != "batch"}
-    return keys.digest({**decisive, "version": model.version, "fingerprint": model.fingerprint()})
+from methods.faceshot.model import Model
 
 
 class Encoder:
@@ -42,12 +27,12 @@ class Encoder:
 
     def __init__(self, features: Features, embedding: Embedding, cache: Path, device: Device) -> None:
         self.features, self.embedding, self.device = features, embedding, device
-        self.features_key, self.embedding_key = identity(features), identity(embedding)
+        self.features_key, self.embedding_key = features.identity(), embedding.identity()
         self._features_folder = cache / "features" / self.features_key[:16]
         self._embedding_folder = cache / "embeddings" / self.embedding_key[:16]
         for folder in (self._features_folder, self._embedding_folder):
             folder.mkdir(parents=True, exist_ok=True)
-        self._loaded: set[Features | Embedding] = set()
+        self._loaded: set[Model] = set()
 
     def features_of(self, images: Sequence[np.ndarray], guides: np.ndarray | None = None) -> list[np.ndarray]:
         """Dense features, float32 (C, h, w) each; ``guides`` as in ``Features.extract``."""
@@ -72,7 +57,7 @@ class Encoder:
                 write_array(path, made)
         return np.stack([np.load(path, allow_pickle=False) for path in paths])
 
-    def _load(self, model: Features | Embedding) -> None:
+    def _load(self, model: Model) -> None:
         if model not in self._loaded:
             model.load(self.device)
             self._loaded.add(model)

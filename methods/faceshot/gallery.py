@@ -24,7 +24,7 @@ from charachbench.errors import UserError, reason_for
 from charachbench.landmarks import topology
 from charachbench.landmarks.detectors import Given
 from charachbench.store import atomic_write, folder_name
-from methods.faceshot.encoder import Encoder, settings
+from methods.faceshot.encoder import Encoder
 from methods.faceshot.parts import PARTS, around, crop
 
 SCHEMA = 1
@@ -191,7 +191,8 @@ class Stored(GallerySource):
         try:
             with safe_open(self.path, framework="numpy") as file:
                 about = json.loads((file.metadata() or {})["charachbench"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+                images = [f"image/{index}" for index in range(len(about["characters"]))]
+                tensors = {name: file.get_tensor(name) for name in ("landmarks", "vectors", "embeddings", *images)}
         except FileNotFoundError as error:
             raise UserError(f"gallery.path={self.path}: no such file; `charachbench gallery` makes one") from error
         except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
@@ -227,13 +228,13 @@ class Published(GallerySource):
         return Gallery({part: [self._target(part, folder) for folder in self._domains(part)] for part in PARTS})
 
     def _domains(self, part: str) -> list[Path]:
-        folder = self.root / part
-        found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         if not self.root.is_dir():
             raise UserError(
                 f"gallery.root={self.root}: no such folder; get the folder target_domains of Gaojunyao/FaceShot from "
                 "the Hugging Face hub"
             )
+        folder = self.root / part
+        found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         if not found:
             raise UserError(
                 f"{folder}: holds no domain; a published gallery has <root>/<part>/<domain>/diff_feature.pt and "
@@ -302,8 +303,8 @@ def write(characters: Sequence[Character], encoder: Encoder, folder: Path, name:
         "schema": SCHEMA,
         "identity": _identity(characters),
         "characters": [(character.name, character.domain, character.fingerprint) for character in characters],
-        "features": {"key": encoder.features_key, "settings": settings(encoder.features)},
-        "embedding": {"key": encoder.embedding_key, "settings": settings(encoder.embedding)},
+        "features": {"key": encoder.features_key, "settings": encoder.features.settings()},
+        "embedding": {"key": encoder.embedding_key, "settings": encoder.embedding.settings()},
         "code": provenance.code(),
         "packages": provenance.packages(),
     }

@@ -15,7 +15,7 @@ from charachbench.protocols import Device, FoundLandmarks, LandmarkSource
 from methods.faceshot import gallery as galleries
 from methods.faceshot import matching
 from methods.faceshot.embeddings import Embedding
-from methods.faceshot.encoder import Encoder, identity
+from methods.faceshot.encoder import Encoder
 from methods.faceshot.features.base import Features
 from methods.faceshot.gallery import Gallery, GallerySource, Target
 from methods.faceshot.parts import PARTS, Parts, crop
@@ -58,7 +58,7 @@ class AppearanceGuided(LandmarkSource):
     def prepare(self, cache: Path) -> None:
         """Note the cache, and take down what decides the result."""
         self._cache = cache
-        models = [identity(model) for model in (self.features, self.parts, self.embedding)]
+        models = [model.identity() for model in (self.features, self.parts, self.embedding)]
         self._fingerprint = keys.digest([self.gallery.fingerprint(cache), *models])
 
     def fingerprint(self, character: Character) -> str:  # noqa: ARG002

@@ -15,6 +15,7 @@ from charachbench import pretrained
 from charachbench.errors import UserError
 from charachbench.landmarks import topology
 from charachbench.protocols import Device
+from methods.faceshot.model import Model
 
 PARTS: Mapping[str, slice] = MappingProxyType(
     {
@@ -99,31 +100,14 @@ def _within_side(low: float, high: float, extent: int) -> tuple[float, float]:
     return start, min(max(high, start + 1), float(extent))
 
 
-class Parts(ABC):
-    """Finds the parts of a character's face; constructors only store and check their arguments.
+class Parts(Model, ABC):
+    """Finds the parts of a character's face.
 
     Attributes:
-        version: raised whenever the boxes can change.
         whole_image: whether every part always is the whole image.
     """
 
-    version: ClassVar[int] = 1
     whole_image: ClassVar[bool] = False
-
-    def fingerprint(self) -> str:
-        """All that decides ``find`` beside the configuration: weights, package versions.
-
-        Raises:
-            UserError: weights are missing.
-        """
-        return ""
-
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device; called once, before the first ``find``.
-
-        Raises:
-            UserError: weights are missing or cannot be loaded.
-        """
 
     @abstractmethod
     def find(self, image: np.ndarray) -> dict[str, FoundPart]:

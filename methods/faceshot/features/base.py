@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
-from charachbench.protocols import Device
+from methods.faceshot.model import Model
 
 
-class Features(ABC):
-    """Turns images into dense features; constructors only store and check their arguments.
-
-    Attributes:
-        version: raised whenever the numbers can change.
-    """
-
-    version: ClassVar[int] = 1
+class Features(Model, ABC):
+    """Turns images into dense features."""
 
     @property
     def guided(self) -> bool:
         """Whether ``extract`` needs guides."""
         return False
-
-    def fingerprint(self) -> str:
-        """Hash of whatever decides ``extract`` beside the configuration: weights, package versions.
-
-        Raises:
-            UserError: weights or a package are missing.
-        """
-        return ""
-
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device; called once, before the first ``extract``."""
 
     @abstractmethod
     def extract(self, images: Sequence[np.ndarray], guides: np.ndarray | None = None) -> np.ndarray:

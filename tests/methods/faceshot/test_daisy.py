@@ -13,7 +13,6 @@ from skimage.feature import daisy
 import conf
 from charachbench import config
 from charachbench.errors import UserError
-from methods.faceshot.encoder import identity
 from methods.faceshot.features.base import Features
 from methods.faceshot.features.daisy import Daisy
 from methods.faceshot.gallery import vectors_at
@@ -157,12 +156,12 @@ def test_every_cell_of_a_plain_image_has_features_of_the_same_length() -> None:
 
 def test_the_preset_has_the_defaults() -> None:
     preset = config.build(yaml.safe_load(PRESET.read_text()), "features", Features)
-    assert identity(preset) == identity(Daisy())
+    assert preset.identity() == Daisy().identity()
 
 
 def test_settings_decide_the_identity() -> None:
-    assert identity(Daisy(radii=[12, 24])) == identity(Daisy())
-    assert len({identity(model) for model in (Daisy(), Daisy(radii=(12,)), Daisy(position=1))}) == 3
+    assert Daisy(radii=[12, 24]).identity() == Daisy().identity()
+    assert len({model.identity() for model in (Daisy(), Daisy(radii=(12,)), Daisy(position=1))}) == 3
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from charachbench.benchmark.types import Character
 from charachbench.errors import UserError
 from methods.faceshot import gallery as galleries
 from methods.faceshot.embeddings import Clip
-from methods.faceshot.encoder import Encoder, identity
+from methods.faceshot.encoder import Encoder
 from methods.faceshot.gallery import Annotated, Gallery, GallerySource, Published, Stored
 from methods.faceshot.landmarks import AppearanceGuided
 from methods.faceshot.parts import PARTS, WholeImage
@@ -161,6 +161,17 @@ class TestStored:
             with pytest.raises(UserError, match="is not a gallery"):
                 Stored(str(tmp_path / "broken.safetensors")).fingerprint(tmp_path)
 
+    def test_without_its_vectors(self, encoder: Encoder, tmp_path: Path) -> None:
+        from safetensors import safe_open
+        from safetensors.numpy import save_file
+
+        path = galleries.write(CAST, encoder, tmp_path, "painted")
+        with safe_open(path, framework="numpy") as file:
+            about, landmarks = file.metadata(), file.get_tensor("landmarks")
+        save_file({"landmarks": landmarks}, path, metadata=about)
+        with pytest.raises(UserError, match="is not a gallery"):
+            Stored(str(path)).fingerprint(tmp_path)
+
 
 class TestPublished:
     def test_gives_the_same_match_as_our_own(self, encoder: Encoder, tmp_path: Path) -> None:
@@ -229,8 +240,8 @@ class TestEncoder:
     def test_how_many_go_through_at_once_is_not_part_of_the_key(self, tmp_path: Path) -> None:
         (tmp_path / "model.safetensors").write_bytes(b"weights")
         model = str(tmp_path)
-        assert identity(Clip(model, batch=1)) == identity(Clip(model, batch=8))
-        assert identity(Clip(model, dtype="fp32")) != identity(Clip(model, dtype="fp16"))
+        assert Clip(model, batch=1).identity() == Clip(model, batch=8).identity()
+        assert Clip(model, dtype="fp32").identity() != Clip(model, dtype="fp16").identity()
 
     def test_guides_are_part_of_the_key(self, tmp_path: Path) -> None:
         features = Waves(guidance=True)
