@@ -54,8 +54,8 @@ def translate(arguments: list[str]) -> list[str]:
     """
     multirun = [argument for argument in arguments if argument in ("-m", "--multirun")]
     rest = [argument for argument in arguments if argument not in multirun]
-    for group, choices in _choices().items():
-        if f"{group}=null" in rest:
+    for group in [argument.removesuffix("=null") for argument in rest if argument.endswith("=null")]:
+        if choices := _choices().get(group):  # Hydra would end in a ValueError
             raise UserError(f"{group}: 'null' is not known; accepted: {', '.join(choices)}")
     if not rest or rest[0].startswith("-") or "=" in rest[0]:
         return multirun + rest

@@ -12,7 +12,7 @@ from charachbench.landmarks.detectors import Detector
 
 def open_for(track: Track, source: BenchmarkSource, detector: Detector, cache: Path) -> Benchmark:
     """The benchmark as a track sees it; each track has its own runs and leaderboard."""
+    opened = (source.open_characters if track is Track.landmarks else source.open)(detector, cache)
     if track is Track.animation:
-        return source.open(detector, cache)
-    opened = source.open_characters(detector, cache) if track is Track.landmarks else source.open(detector, cache)
+        return opened
     return replace(opened, name=f"{opened.name}-{track.name}", options={**opened.options, "track": track.name})

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
+from benchmarks.tps import face as plain_face
 from charachbench.errors import UserError
 from methods.faceshot import matching
 from methods.faceshot.matching import CURVES, NOSE_LINE, match, regularise
@@ -206,21 +207,7 @@ def test_wrong_input_is_named(features, targets, size, message) -> None:
 
 def face(seed: int = 0, noise: float = 5) -> np.ndarray:
     """68 whole-pixel landmarks of a plain face, shaken."""
-
-    def ellipse(x: float, y: float, width: float, height: float, start: float, stop: float, count: int) -> np.ndarray:
-        angle = np.radians(np.linspace(start, stop, count))
-        return np.stack((x + width * np.cos(angle), y + height * np.sin(angle)), axis=1)
-
-    parts = [
-        ellipse(256, 256, 123, 138, 180, 0, 17),
-        *(ellipse(x, 240, 38, 26, 200, 340, 5) for x in (200, 312)),
-        np.stack((np.full(4, 256), np.linspace(250, 297, 4)), axis=1),
-        ellipse(256, 305, 18, 8, 180, 0, 5),
-        *(ellipse(x, 256, 20, 9, 180, 480, 6) for x in (200, 312)),
-        ellipse(256, 343, 41, 15, 180, 510, 12),
-        ellipse(256, 343, 36, 5, 180, 495, 8),
-    ]
-    return np.round(np.concatenate(parts) + np.random.default_rng(seed).normal(0, noise, (68, 2)))
+    return np.round(plain_face(512) + np.random.default_rng(seed).normal(0, noise, (68, 2)))
 
 
 def with_curve(curve: tuple[int, ...], points: np.ndarray) -> np.ndarray:
