@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
+from charachbench import keys
 from charachbench.benchmark.types import Benchmark, Character, Pair
 from charachbench.errors import Unscored, UserError
 from charachbench.video import Video
@@ -153,6 +154,37 @@ class Retargeting(ABC):
         """
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What was computed of a character, a driver or a truth, once for all methods.
+
+    Attributes:
+        key: hash of all that decides ``array``.
+    """
+
+    key: str
+    array: np.ndarray
+
+
+class References:
+    """Keeps what metrics compute of characters, drivers and truths; here in memory, in the store on disk."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, np.ndarray] = {}
+
+    def get(self, identity: Any, compute: Callable[[], np.ndarray]) -> Kept:
+        """``compute()``, or what it gave before for an equal identity.
+
+        Args:
+            identity: JSON-serialisable, all that decides the array: fingerprints of what it is computed of, and how.
+            compute: may raise ``Unscored``.
+        """
+        key = keys.digest(identity)
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return Kept(key, self._kept[key])
+
+
 @dataclass
 class Sample:
     """One finished pair, decoded once and handed to every metric.
@@ -162,12 +194,14 @@ class Sample:
         made: the video that the method made, if it made one.
         first_landmarks: see ``Animation.first_landmarks``.
         landmarks: see ``Animation.landmarks``.
+        references: keeps what is computed of character, driver and truth, for the other methods' samples.
     """
 
     pair: Pair
     made: Video | None
     first_landmarks: np.ndarray | None = None
     landmarks: np.ndarray | None = None
+    references: References = field(default_factory=References, repr=False)
     _shared: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -180,6 +214,23 @@ class Sample:
         if self.made is None:
             raise Unscored("the method made no video")
         return self.made
+
+    @property
+    def truth_video(self) -> Video:
+        """The true video.
+
+        Raises:
+            Unscored: it is not known.
+        """
+        truth = self.pair.truth
+        if truth is None:
+            raise Unscored("the true video is not known")
+        return self.once("truth video", lambda: truth.video)
+
+    @property
+    def driver_video(self) -> Video:
+        """The driving video."""
+        return self.once("driver video", lambda: self.pair.driver.video)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
         """``compute()``, shared between all metrics of this sample that ask with an equal ``key``."""
@@ -196,6 +247,7 @@ class Metric(ABC):
     """One column of the leaderboard: per pair it extracts an array, over pairs it makes one number.
 
     Attributes:
+        family: what it is shown among: landmarks, fidelity, distribution, identity, quality, motion, temporal.
         unit: of the number, empty if it has none.
         direction: which way is better.
         version: raised whenever numbers can change.
@@ -203,14 +255,41 @@ class Metric(ABC):
         per_pair: whether ``summarise`` means something for a single pair.
     """
 
+    family: ClassVar[str] = "other"
     unit: ClassVar[str] = ""
     direction: ClassVar[Literal["up", "down"]]
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
     per_pair: ClassVar[bool] = True
 
+    @property
+    def random(self) -> bool:
+        """Whether it looks through a network with random weights: its name must then end in ``_random``."""
+        return False
+
+    def protocol(self) -> dict[str, str | int | float]:
+        """How the number comes about, in the words of the table's footnote.
+
+        Backbone, hash of its weights, resizing, frames, what it is compared with: all that decides numbers beside the
+        configuration and ``version`` must be here, and whatever a reader of the number must know.
+
+        Found without loading anything heavy, and without the weights where their hash is registered.
+        """
+        return {}
+
+    def extraction(self) -> Any:
+        """What decides ``extract``, JSON-serialisable, where other metrics extract the same: they then share the array.
+
+        None: nobody does.
+        """
+        return None
+
     def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device."""
+        """Load weights onto a device.
+
+        Raises:
+            UserError: they are missing; the metric's pairs then wait, with the reason.
+        """
 
     @abstractmethod
     def extract(self, sample: Sample) -> np.ndarray:
@@ -222,6 +301,25 @@ class Metric(ABC):
             Unscored: with the reason, where the pair cannot be scored.
         """
 
-    def summarise(self, arrays: Sequence[np.ndarray]) -> float:
-        """One number over pairs: by default the mean over pairs of the mean over each pair's frames."""
+    def reference(self, sample: Sample) -> Kept | None:  # noqa: ARG002
+        """What the pair is compared with, for a metric of sets; ``summarise`` is given each only once."""
+        return None
+
+    def summarise(self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray] = ()) -> float:  # noqa: ARG002
+        """One number over pairs: by default the mean over pairs of the mean over each pair's frames.
+
+        Args:
+            arrays: what ``extract`` gave, for each pair.
+            references: what ``reference`` gave, without repetition.
+        """
         return float(np.mean([array.mean(dtype=np.float64) for array in arrays]))
+
+    def caveat(self, samples: int, references: int, dimensions: int) -> str:  # noqa: ARG002
+        """Why a number over so many samples is to be mistrusted; empty where it is not.
+
+        Args:
+            samples: rows of all pairs' arrays together.
+            references: likewise of what they are compared with.
+            dimensions: of a row.
+        """
+        return ""

@@ -151,7 +151,7 @@ class Spread(Metric):
     def extract(self, sample: Sample) -> np.ndarray:
         return sample.video.frames.mean(axis=(1, 2))
 
-    def summarise(self, arrays: Any) -> float:
+    def summarise(self, arrays: Any, references: Any = ()) -> float:
         return float(np.concatenate(list(arrays)).std())
 
 

@@ -1,5 +1,7 @@
 """A textured scene that moves by known affine maps, and finished pairs made of it."""
 
+import hashlib
+
 import cv2
 import numpy as np
 
@@ -40,6 +42,10 @@ def move(image: np.ndarray, points: np.ndarray, matrices: list[np.ndarray]) -> t
     return np.stack(frames), np.stack([points @ m[:, :2].T + m[:, 2] for m in matrices])
 
 
+def fingerprint(pixels: Video) -> str:
+    return hashlib.sha256(pixels.frames.tobytes()).hexdigest()
+
+
 def video(frames: int, size: int = 16) -> Video:
     return Video(np.zeros((frames, size, size, 3), np.uint8), 25)
 
@@ -53,18 +59,28 @@ def sample(
     truth: Video | None = None,
     truth_landmarks: np.ndarray | None = None,
     first_landmarks: np.ndarray | None = None,
+    driver_video: Video | None = None,
 ) -> Sample:
     def load_driver() -> DetectedLandmarks:
         assert driver is not None
         return DetectedLandmarks(driver, np.ones(len(driver), bool))
 
     true = made if truth is None else truth
+    driving = made if driver_video is None else driver_video
     has_truth = truth is not None or truth_landmarks is not None
     pixels = made.frames[0] if image is None else image
     pair = Pair(
-        Character("cat", "animal", "", lambda: pixels, None if landmarks is None else lambda: landmarks),
-        Driver("actor", "", lambda: made, load_driver),
-        Truth("", lambda: true, None if truth_landmarks is None else lambda: truth_landmarks) if has_truth else None,
+        Character(
+            name="cat",
+            domain="animal",
+            fingerprint=hashlib.sha256(pixels.tobytes()).hexdigest(),
+            load_image=lambda: pixels,
+            load_landmarks=None if landmarks is None else lambda: landmarks,
+        ),
+        Driver("actor", fingerprint(driving), lambda: driving, load_driver),
+        Truth(fingerprint(true), lambda: true, (lambda: truth_landmarks) if truth_landmarks is not None else None)
+        if has_truth
+        else None,
     )
     return Sample(pair, made, first_landmarks)
 

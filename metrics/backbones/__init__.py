@@ -1,0 +1,1 @@
+"""Networks that turn frames or clips into features, each with its own resizing, ranges and layout."""

@@ -1,0 +1,83 @@
+"""What every backbone is: how it names itself, finds its weights, and is loaded once for all metrics."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from charachbench import keys
+from charachbench.protocols import Device
+
+RANDOM = "random"
+"""In place of the name of weights: the same architecture with random ones, by a seed."""
+
+
+class Backbone(ABC):
+    """Turns frames, or clips, into feature vectors; equal settings share one network in a process.
+
+    Attributes:
+        takes_clips: whether ``embed`` takes clips (N, T, H, W, 3) or frames (N, H, W, 3).
+        version: raised whenever features can change.
+    """
+
+    takes_clips: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    _network: Any
+
+    @property
+    @abstractmethod
+    def random(self) -> bool:
+        """Whether the weights are random."""
+
+    @abstractmethod
+    def protocol(self) -> dict[str, str | int | float]:
+        """What decides the features: ``backbone``, ``weights`` (hash, or ``random seed 0``), ``input`` (resizing).
+
+        Found without loading anything heavy, and without the weights where their hash is registered.
+        """
+
+    def load(self, device: Device) -> None:
+        """Load the network, unless an equal one is loaded.
+
+        Raises:
+            UserError: the weights are missing or not what they should be.
+        """
+        key = keys.digest([type(self).__qualname__, self.version, self.protocol(), device])
+        self._network = shared(key, lambda: self.build(device))
+
+    @abstractmethod
+    def build(self, device: Device) -> Any:
+        """The network on a device, in evaluation mode."""
+
+    @abstractmethod
+    def embed(self, frames: np.ndarray) -> np.ndarray:
+        """Features of frames or clips, each independent of the others given with it.
+
+        Args:
+            frames: uint8 RGB, (N, H, W, 3) or (N, T, H, W, 3), N at least 1.
+
+        Returns:
+            float32 (N, D).
+        """
+
+
+def shared(key: str, make: Callable[[], Any]) -> Any:
+    """``make()``, once in a process for each key; other threads wait for it."""
+    with _LOCK:
+        if key not in _NETWORKS:
+            _NETWORKS[key] = make()
+        return _NETWORKS[key]
+
+
+_NETWORKS: dict[str, Any] = {}
+_LOCK = threading.RLock()
+
+
+def in_batches(embed: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, batch: int) -> np.ndarray:
+    """``embed`` of so many at a time, put together."""
+    return np.concatenate([embed(frames[start : start + batch]) for start in range(0, len(frames), batch)])
