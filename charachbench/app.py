@@ -13,7 +13,7 @@ from charachbench.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-WITHOUT_METHOD = (config.Command.leaderboard, config.Command.track, config.Command.check, config.Command.gallery)
+WITHOUT_METHOD = tuple(config.Command[name] for name in ("leaderboard", "track", "check", "noise", "validate", "gallery"))
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 
 EXAMPLES = """

@@ -28,6 +28,8 @@ class Command(Enum):
     leaderboard = "make the tables from the stored scores"
     track = "send stored runs to W&B"
     check = "report what is missing or unreadable in a benchmark"
+    noise = "measure how much scores vary by themselves; tables then show no digit below that"
+    validate = "measure how each metric responds to graded corruptions of true videos"
     gallery = "make an appearance gallery of a benchmark's annotated characters"
 
 
@@ -57,6 +59,26 @@ class LeaderboardConfig:
 
 
 @dataclass
+class NoiseConfig:
+    """Of what repeated scoring is done."""
+
+    pairs: int = 4
+    """How many of each run, spread evenly."""
+
+
+@dataclass
+class ValidateConfig:
+    """How metrics are validated."""
+
+    severities: int = 4
+    """Of each corruption, beside none."""
+    pairs: int = 8
+    """How many of the benchmark, spread evenly."""
+    repeats: int = 8
+    """Draws for each sample size in the plot of small-sample bias."""
+
+
+@dataclass
 class Config:
     """All settings of a job; the groups' own are checked against the constructors they name."""
 
@@ -75,6 +97,8 @@ class Config:
     metrics: dict[str, Any] = field(default_factory=dict)
     tracking: Any = None
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    validate: ValidateConfig = field(default_factory=ValidateConfig)
     method_name: str | None = None
     """The chosen file of the group ``method``: what the row is called."""
     seed: int = 0

@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,13 @@ from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
 from charachbench.progress import track
 from charachbench.protocols import Metric, Need, Sample
-from charachbench.store import Entry, Run, StoreError, write_array, write_json
+from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_json
 
 log = logging.getLogger(__name__)
+
+RANDOM_SUFFIX = "_random"
+INDIFFERENT = frozenset({"batch"})
+"""Settings of metrics that change speed and memory alone; ``charachbench noise`` measures how true that is."""
 
 SIDE_BY_SIDE = 2
 """Pairs that are scored at the same time: while one is decoded or waits for Python's lock, the other goes on."""
@@ -32,36 +38,66 @@ class NamedMetric:
 
     Attributes:
         name: its key in the configuration, which is its column's name.
-        identity: what decides its numbers: configuration and versions.
+        identity: what decides its numbers: configuration, versions and protocol.
     """
 
     name: str
     metric: Metric
     identity: dict[str, Any]
 
+    @cached_property
+    def signature(self) -> str:
+        """Name and hash of ``identity``: numbers under different signatures must not be compared."""
+        return f"{self.name}#{keys.digest(self.identity)[:8]}"
+
     def key(self, pair: Pair, outputs: dict[str, str]) -> str:
         """Hash of all that decides this pair's score."""
-        truth = pair.truth.fingerprint if pair.truth else ""
-        inputs = [pair.character.fingerprint, pair.character.annotation_fingerprint, pair.driver.fingerprint, truth]
-        return keys.digest({"metric": self.identity, "inputs": inputs, "outputs": outputs})
+        return _key(self.identity, pair, outputs)
+
+    def array_path(self, entry: Entry, pair: Pair, outputs: dict[str, str]) -> Path:
+        """Where the extracted array is kept; metrics that extract the same share it."""
+        extraction = self.metric.extraction()
+        if extraction is None:
+            return entry.array_path(self.name, self.key(pair, outputs))
+        return entry.array_path("features", _key(extraction, pair, outputs))
+
+
+def _key(identity: Any, pair: Pair, outputs: dict[str, str]) -> str:
+    truth = pair.truth.fingerprint if pair.truth else ""
+    inputs = [pair.character.fingerprint, pair.character.annotation_fingerprint, pair.driver.fingerprint, truth]
+    return keys.digest({"metric": identity, "inputs": inputs, "outputs": outputs})
 
 
 def build_metrics(settings: config.Config) -> list[NamedMetric]:
     """The configured metrics.
 
     Raises:
-        UserError: one is not a metric, or wrongly configured.
+        UserError: one is not a metric, or wrongly configured, or looks through random weights under a name that does
+            not say so.
     """
     metrics = []
     for name, node in settings.metrics.items():
         if node is None:
             continue  # `metrics.ssim=null` leaves one out
         metric = config.build(node, f"metrics.{name}", Metric)
-        identity = {"config": node, "versions": config.versions(node, f"metrics.{name}")}
+        if metric.random != name.endswith(RANDOM_SUFFIX):
+            which = "random" if metric.random else "no random"
+            raise UserError(
+                f"metrics.{name}: has {which} weights; names end in {RANDOM_SUFFIX} if, and only if, they are"
+            )
+        versions = config.versions(node, f"metrics.{name}")
+        identity = {"config": _deciding(node), "versions": versions, "protocol": metric.protocol()}
         metrics.append(NamedMetric(name, metric, identity))
     if not metrics:
         raise UserError("metrics: none are configured; accepted: metrics=demo, ...")
     return metrics
+
+
+def _deciding(node: Any) -> Any:
+    """The configuration without what changes no number."""
+    if not isinstance(node, dict):
+        return node
+    return {name: _deciding(value) for name, value in node.items() if name not in INDIFFERENT}
 
 
 @dataclass
@@ -82,8 +118,19 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
     finished = run.finished(benchmark)
     todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
-    loaded: set[str] = set()
+    loaded: dict[str, str | None] = {}  # by name, why a metric could not be loaded
     loading = threading.Lock()
+
+    def load(named: NamedMetric) -> None:
+        with loading:
+            if named.name not in loaded:
+                loaded[named.name] = None
+                try:
+                    named.metric.load(provenance.resolve_device(settings.device))
+                except UserError as error:
+                    loaded[named.name] = str(error)
+        if reason := loaded[named.name]:
+            raise UserError(reason)
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
@@ -92,12 +139,7 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
             if not mine:
                 return None
             missing = _missing(pair, finished[pair.name], metrics)
-            with loading:
-                for metric in missing.values():
-                    if metric.name not in loaded:
-                        metric.metric.load(provenance.resolve_device(settings.device))
-                        loaded.add(metric.name)
-            new = _score(pair, *finished[pair.name], missing)
+            new = _score(pair, *finished[pair.name], missing, load)
             write_json(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -106,9 +148,11 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
         tally.reused += len(metrics) - len(new)
         for score in new.values():
             if score["status"] == "error":
-                where = f"{score['metric']} of {run.info.method_name}, pair {pair.name}"
+                name = score["metric"]
+                where = name if loaded.get(name) else f"{name} of {run.info.method_name}, pair {pair.name}"
+                if where not in tally.errors:
+                    log.error("%s failed: %s", where, score["reason"])
                 tally.errors[where] = score["reason"]
-                log.error("%s failed: %s", where, score["reason"])
                 if settings.on_error == "raise":
                     raise UserError(f"{where} failed: {score['reason']}")
 
@@ -142,29 +186,47 @@ def _is_scored(score: dict[str, Any] | None) -> bool:
 
 
 def _score(
-    pair: Pair, entry: Entry, record: dict[str, Any], metrics: dict[str, NamedMetric]
+    pair: Pair,
+    entry: Entry,
+    record: dict[str, Any],
+    metrics: dict[str, NamedMetric],
+    load: Callable[[NamedMetric], None],
 ) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
     sample: Sample | None = None
     scores = {}
     for key, named in metrics.items():
         start = time.perf_counter()
-        score: dict[str, Any] = {"metric": named.name, "version": named.metric.version, "unit": named.metric.unit}
+        metric = named.metric
+        score: dict[str, Any] = {"metric": named.name, "signature": named.signature, "unit": metric.unit}
         try:
-            for need in sorted(named.metric.needs):
+            for need in sorted(metric.needs):
                 if reason := _lack(pair, need):
                     raise Unscored(reason)
+            load(named)
             if sample is None:
                 sample = entry.read_sample(pair, record)
-            array = np.asarray(named.metric.extract(sample))
-            if array.size == 0 or not np.isfinite(array).all():
-                raise Unscored("the metric is not a finite number here")
-            write_array(entry.array_path(named.name, key), array)
-            score |= {"status": "scored", "value": named.metric.summarise([array]) if named.metric.per_pair else None}
+            path = named.array_path(entry, pair, record["outputs"])
+            array = None if metric.extraction() is None else read_array(path)
+            if array is None:
+                array = np.asarray(metric.extract(sample))
+                if array.size == 0 or not np.isfinite(array).all():
+                    raise Unscored("the metric is not a finite number here")
+                write_array(path, array)
+            reference = metric.reference(sample)
+            score |= {
+                "status": "scored",
+                "protocol": metric.protocol(),
+                "value": metric.summarise([array]) if metric.per_pair else None,
+                "array": path.name,
+                "reference": reference and reference.key,
+            }
         except Unscored as unscored:
             score |= {"status": "unscored", "reason": str(unscored)}
         except StoreError:
             raise
+        except UserError as error:
+            score |= {"status": "error", "reason": str(error)}
         except Exception as error:
             score |= {"status": "error", "reason": reason_for(error), "traceback": traceback.format_exc()}
         scores[key] = score | {"seconds": round(time.perf_counter() - start, 4)}

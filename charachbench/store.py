@@ -9,6 +9,7 @@
             <pair>-<fingerprint>/                   one folder per pair and its inputs
                 video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg
                 record.json  scores.json  <metric>-<key>.npy
+    <root>/references/<key>.npy                     what metrics computed of characters, drivers and truths
     <root>/cache/                                   what can be made again: detected landmarks, the toy benchmark
 
 Every file appears whole or not at all (written aside, then renamed); ``record.json`` comes last and makes a pair
@@ -36,12 +37,14 @@ from typing import Any
 import numpy as np
 
 from charachbench import video
+from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
 from charachbench.keys import digest
-from charachbench.protocols import Animation, Sample
+from charachbench.protocols import Animation, Kept, References, Sample
 
 SCHEMA = 2
+REFERENCES = "references"
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -93,6 +96,41 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
+
+
+def read_array(path: Path) -> np.ndarray | None:
+    """The array, or None where the file is missing or damaged (it is then made again)."""
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    return array
+
+
+class StoredReferences(References):
+    """``References`` on disk, for all methods and benchmarks of a store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str) -> Path:
+        """Where the array with this key is kept."""
+        return self.folder / f"{key[:32]}.npy"
+
+    def get(self, identity: Any, compute: Callable[[], np.ndarray]) -> Kept:
+        """See ``References``; computed once whatever the number of threads."""
+        key = digest(identity)
+        path = self.path(key)
+
+        def load() -> np.ndarray:
+            array = read_array(path)
+            if array is None:
+                array = np.asarray(compute())
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_array(path, array)
+            return array
+
+        return Kept(key, recent.get(str(path), load, lambda array: array.nbytes))
 
 
 def folder_name(name: str, key: str) -> str:
@@ -163,9 +201,9 @@ class Entry:
         value = read_json(self.folder / "scores.json")
         return value if isinstance(value, dict) else {}
 
-    def array_path(self, metric: str, key: str) -> Path:
-        """Where the array that a metric extracted is kept."""
-        return self.folder / f"{folder_name(metric, key)}.npy"
+    def array_path(self, name: str, key: str) -> Path:
+        """Where an array that metrics extracted is kept."""
+        return self.folder / f"{folder_name(name, key)}.npy"
 
     @contextlib.contextmanager
     def locked(self, *, wait: bool) -> Iterator[bool]:
@@ -218,7 +256,8 @@ class Entry:
             return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
 
         made = video.read(self.video_path) if self.video_path.name in record["outputs"] else None
-        return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"))
+        references = StoredReferences(self.folder.parents[2] / REFERENCES)
+        return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"), references)
 
 
 @dataclass(frozen=True)
@@ -300,6 +339,11 @@ class Store:
     def cache(self) -> Path:
         """What can be made again."""
         return self.root / "cache"
+
+    @property
+    def references(self) -> StoredReferences:
+        """What metrics computed of characters, drivers and truths."""
+        return StoredReferences(self.root / REFERENCES)
 
     def benchmark_folder(self, benchmark: Benchmark) -> Path:
         """The folder of a benchmark under its present options."""

@@ -61,9 +61,9 @@ def run_job(composed: DictConfig) -> None:
 
 def execute(settings: config.Config) -> list[str]:
     """Check the settings and run the command's module; returns what failed."""
-    from charachbench.commands import validate
+    from charachbench.commands import check_settings
 
-    validate(settings)
+    check_settings(settings)
     module = importlib.import_module(f"charachbench.commands.{settings.command.name}")
     failed: list[str] = module.execute(settings)
     return failed

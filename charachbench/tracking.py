@@ -15,7 +15,7 @@ from charachbench.benchmark.types import Benchmark
 from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.leaderboard.aggregate import Leaderboard, aggregate
-from charachbench.leaderboard.collect import collect, label_runs
+from charachbench.leaderboard.collect import collect
 from charachbench.store import Run, Store, read_json, write_json
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class Wandb(Tracking):
         """Its configuration, scores as summary and per-pair table, and some previews and pictures."""
         import wandb
 
-        scores = collect(store, benchmark, metrics)
-        scores = scores[scores["run"] == run.info.key]
+        scores = collect(store, benchmark, metrics, only=run.info.key)
         board = aggregate(scores, metrics, by_domain=False)
         finished = run.finished(benchmark)
         folder = store.benchmark_folder(benchmark)
@@ -87,10 +86,10 @@ class Wandb(Tracking):
         with self._session(store, run.folder, f"{folder.name[-8:]}-{run.info.key[:16]}", content) as session:
             if session is None:
                 return
-            label = label_runs(store.runs(benchmark))[run.info.key]
+            label = str(scores["method"].iloc[0])
             session.setup(name=label, group=self._group(folder), job_type="run", config=asdict(run.info))
             session.run.summary.update(_summary(board))
-            table = wandb.Table(dataframe=_text_where_mixed(scores.drop(columns=["array", "run"])))
+            table = wandb.Table(dataframe=_text_where_mixed(scores.drop(columns=["array", "reference", "run"])))
             logged: dict[str, Any] = {"pairs": table}
             for name, (entry, _) in sorted(finished.items())[: self.previews]:
                 if entry.preview_path.is_file():

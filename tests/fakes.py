@@ -9,7 +9,7 @@ from charachbench import keys
 from charachbench.benchmark.types import Benchmark, BenchmarkSource, Character, DetectedLandmarks, Driver, Pair, Truth
 from charachbench.config import Config
 from charachbench.errors import Unscored, UserError
-from charachbench.protocols import Animation, Method, Metric, Sample
+from charachbench.protocols import Animation, Kept, Method, Metric, Sample
 from charachbench.video import Video
 
 SIZE = 32
@@ -153,6 +153,52 @@ class Spread(Metric):
 
     def summarise(self, arrays: Any, references: Any = ()) -> float:
         return float(np.concatenate(list(arrays)).std())
+
+
+class Shift(Metric):
+    """A set metric: how far the mean colour of all pairs is from the drivers'."""
+
+    direction, per_pair = "down", False
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def protocol(self) -> dict[str, str | int | float]:
+        return {"reference": "driver"}
+
+    def extraction(self) -> Any:
+        return "mean colours"
+
+    def extract(self, sample: Sample) -> np.ndarray:
+        return sample.video.frames.mean(axis=(1, 2))
+
+    def reference(self, sample: Sample) -> Kept:
+        driver = sample.pair.driver
+        return sample.references.get([self.extraction(), driver.fingerprint], lambda: self._colours(sample))
+
+    def _colours(self, sample: Sample) -> np.ndarray:
+        return sample.driver_video.frames.mean(axis=(1, 2))
+
+    def summarise(self, arrays: Any, references: Any = ()) -> float:
+        return self.scale * float(abs(np.concatenate(list(arrays)).mean() - np.concatenate(list(references)).mean()))
+
+    def caveat(self, samples: int, references: int, dimensions: int) -> str:
+        return f"{samples} against {references} rows of {dimensions}"
+
+
+class Weighty(Brightness):
+    """Needs a file of weights; random on request."""
+
+    def __init__(self, weights: str, batch: int = 1) -> None:
+        self.weights, self.batch = weights, batch
+
+    @property
+    def random(self) -> bool:
+        return self.weights == "random"
+
+    def load(self, device: str) -> None:
+        if not self.random and not Path(self.weights).is_file():
+            raise UserError(f"weights {self.weights} not found")
 
 
 def settings(results: Path, method: str = "Roll", metrics: dict[str, Any] | None = None, **options: Any) -> Config:

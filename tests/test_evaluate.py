@@ -107,6 +107,58 @@ def test_errors_are_kept_apart_and_tried_again(tmp_path: Path) -> None:
         run(replace(config, on_error="raise"))
 
 
+def test_metrics_that_extract_the_same_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shift = {"_target_": "tests.fakes.Shift"}
+    run(settings(tmp_path, metrics={"shift": shift}))
+    assert len(list(tmp_path.glob("references/*.npy"))) == 2  # drivers
+
+    def fail(self: Any, sample: Any) -> Any:
+        raise AssertionError("extracted again")
+
+    monkeypatch.setattr("tests.fakes.Shift.extract", fail)
+    monkeypatch.setattr("tests.fakes.Shift._colours", fail)
+    tally, scores = run(settings(tmp_path, metrics={"shift": shift, "twice": {**shift, "scale": 2.0}}))
+    assert (tally.scored, tally.errors) == (6, {})
+    assert scores["c0__d0 shift"]["array"] == scores["c0__d0 twice"]["array"]
+    assert run(settings(tmp_path, metrics={"shift": shift}, method_step=2))[0].errors  # another video is extracted
+
+
+def test_missing_weights_are_told_once_and_tried_again(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    metrics = {"weighty": {"_target_": "tests.fakes.Weighty", "weights": str(weights)}, "brightness": BRIGHTNESS}
+    config = settings(tmp_path, metrics=metrics)
+    tally, scores = run(config)
+    assert tally.errors == {"weighty": f"weights {weights} not found"}
+    assert scores["c0__d0 weighty"]["reason"] == f"weights {weights} not found"
+    assert scores["c0__d0 brightness"]["status"] == "scored"
+    weights.touch()
+    tally, scores = run(config)
+    assert (tally.errors, scores["c0__d0 weighty"]["status"]) == ({}, "scored")
+
+
+@pytest.mark.parametrize(("name", "weights"), [("fid", "random"), ("fid_random", "real.pth")])
+def test_a_name_tells_random_weights(tmp_path: Path, name: str, weights: str) -> None:
+    node = {"_target_": "tests.fakes.Weighty", "weights": weights}
+    with pytest.raises(UserError, match=f"metrics.{name}: has .*random weights; names end in _random if"):
+        build_metrics(settings(tmp_path, metrics={name: node}))
+
+
+def test_the_size_of_batches_is_in_no_key(tmp_path: Path) -> None:
+    node = {"_target_": "tests.fakes.Weighty", "weights": "random"}
+    run(settings(tmp_path, metrics={"weighty_random": node}))
+    assert run(settings(tmp_path, metrics={"weighty_random": {**node, "batch": 4}}))[0].scored == 0
+
+
+def test_every_score_bears_its_signature(tmp_path: Path) -> None:
+    config = settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift"}})
+    _, scores = run(config)
+    (metric,) = build_metrics(config)
+    assert scores["c0__d0 shift"]["signature"] == metric.signature
+    assert scores["c0__d0 shift"]["protocol"] == {"reference": "driver"}
+    (other,) = build_metrics(settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift", "scale": 2.0}}))
+    assert metric.signature != other.signature
+
+
 def test_a_damaged_video_is_an_error_of_its_pair_alone(tmp_path: Path) -> None:
     config = settings(tmp_path)
     store = Store(tmp_path)

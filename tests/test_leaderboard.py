@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from charachbench.commands import open_benchmark
 from charachbench.config import Aggregation, Config
+from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric, build_metrics, evaluate
 from charachbench.generate import generate
 from charachbench.leaderboard import render
@@ -37,8 +38,8 @@ def table(
                 character, driver = pair.split("__")
                 domain = "even" if int(character[1:]) % 2 == 0 else "odd"
                 rows.append(
-                    ("b", method, method, method in controls, "", character, domain, driver, pair, metric, status,
-                     value, reason, None)
+                    ("b", method, method, method in controls, "", character, domain, driver, pair, metric, metric,
+                     status, value, reason, None, None)
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -93,6 +94,39 @@ def test_a_metric_that_nobody_has_is_absent_with_the_reason() -> None:
     board = aggregate(scores, METRICS)
     assert board.absent == {"down": "out of luck"}
     assert "Absent: down: out of luck." in render.markdown(board)
+
+
+def test_figures_under_different_protocols_never_share_a_column() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.0}}, "b": {"up": {"c0__d0": 2.0}}})
+    scores.loc[scores["method"] == "b", "signature"] = "up#other"
+    with pytest.raises(UserError, match="up: figures under different protocols cannot share a column: up, up#other"):
+        aggregate(scores, METRICS[:1])
+
+
+def test_no_digit_below_the_noise_is_shown() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.23456}}})
+    shown = {}
+    for noise in (0.0, 1e-9, 0.003, 0.2, 5.0):
+        board = aggregate(scores, METRICS[:1], noise={METRICS[0].signature: noise})
+        shown[noise] = render.markdown(board).split("**")[1]
+    assert shown == {0.0: "1.235", 1e-9: "1.235", 0.003: "1.23", 0.2: "1", 5.0: "1"}
+
+
+def test_every_column_says_under_which_protocol_it_is() -> None:
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.0}}}), METRICS[:1])
+    assert board.protocols() == [f"{METRICS[0].signature}: version 1, n 1 pairs"]
+    for text in (render.markdown(board), render.latex(board).replace(r"\#", "#"), render.comma_separated(board)):
+        assert METRICS[0].signature in text
+
+
+def test_families_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Difference, "family", "fidelity")
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.0}, "down": {"c0__d0": 2.0}}}), METRICS)
+    assert {family: [column.name for column in columns] for family, columns in board.families.items()} == {
+        "other": ["up"], "fidelity": ["down"],
+    }  # fmt: skip
+    assert render.markdown(board).count("| method |") == 2
+    assert render.latex(board).count(r"\begin{tabular}") == 2
 
 
 def test_domains_have_tables_of_their_own() -> None:
@@ -188,3 +222,16 @@ def test_set_metrics_are_made_from_the_kept_arrays(tmp_path: Path) -> None:
     part = board.domains["odd"]
     odd = [np.load(path) for path in scores.loc[scores["domain"] == "odd", "array"]]
     assert value(part, "roll", "spread") == pytest.approx(float(np.concatenate(odd).std()))
+
+
+def test_a_metric_of_sets_is_given_each_reference_once(tmp_path: Path) -> None:
+    config = settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift"}})
+    scores, metrics = _score(config), build_metrics(config)
+    assert scores["reference"].nunique() == 2  # drivers, of six pairs
+    made = np.concatenate([np.load(path) for path in scores["array"]]).mean()
+    drivers = np.concatenate([np.load(path) for path in scores["reference"].unique()]).mean()
+    board = aggregate(scores, metrics)
+    assert value(board, "roll", "shift") == pytest.approx(abs(made - drivers))
+    assert board.rows[0].cells["shift"].samples == (24, 8)
+    assert "§ shift: 24 against 8 rows of 3." in board.footnotes()
+    assert board.protocols() == [f"{metrics[0].signature}: version 1, reference driver, n 24 against 8"]

@@ -10,7 +10,7 @@ from charachbench.store import Store
 from charachbench.tracking import Tracking
 
 
-def validate(settings: config.Config) -> None:
+def check_settings(settings: config.Config) -> None:
     """Build everything once, so that a wrong setting is told before anything heavy is imported or read.
 
     Raises:

@@ -33,7 +33,10 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
         return
     board = aggregate(scores, metrics, settings.leaderboard.aggregation)
     folder = store.benchmark_folder(benchmark)
-    atomic_write(folder / "scores.parquet", lambda path: scores.drop(columns="array").to_parquet(path, index=False))
+    atomic_write(
+        folder / "scores.parquet",
+        lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
+    )
     console = Console()
     console.print(render.terminal(board))
     for suffix, text in (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from charachbench.config import Aggregation
+from charachbench.errors import Unscored, UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.protocols import Metric
 
@@ -23,20 +24,35 @@ class Column:
     """A metric that at least one method has.
 
     Attributes:
+        family: what it is shown among.
         pairs: how many pairs its figures are over; None where that differs between methods.
         decimals: how many to show.
+        signature: of the protocol that all its figures follow.
+        protocol: that in words.
+        random: whether it looks through random weights.
+        caveat: why its figures are to be mistrusted; empty where they are not.
     """
 
     name: str
+    family: str
     unit: str
     direction: str
     pairs: int | None
     decimals: int
+    signature: str
+    protocol: str
+    random: bool = False
+    caveat: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The name, with its mark where there is a caveat."""
+        return self.name + (" §" if self.caveat else "")
 
     @property
     def heading(self) -> str:
         """Name, unit and arrow."""
-        return " ".join(part for part in (self.name, f"[{self.unit}]" if self.unit else "", self.arrow) if part)
+        return " ".join(part for part in (self.marked, f"[{self.unit}]" if self.unit else "", self.arrow) if part)
 
     @property
     def arrow(self) -> str:
@@ -51,11 +67,13 @@ class Cell:
     Attributes:
         value: None where the method has no pair that counts.
         pairs: over how many pairs.
+        samples: of a metric of sets, how many frames or clips it is over, and how many they are compared with.
         rank: 1 for the best and 2 for the second of the rows that are ranked, else 0.
     """
 
     value: float | None
     pairs: int
+    samples: tuple[int, int] | None = None
     rank: int = 0
 
 
@@ -94,6 +112,16 @@ class Leaderboard:
     absent: dict[str, str] = field(default_factory=dict)
     domains: dict[str, Leaderboard] = field(default_factory=dict)
 
+    @property
+    def families(self) -> dict[str, tuple[Column, ...]]:
+        """The columns by family, in order."""
+        names = dict.fromkeys(column.family for column in self.columns)
+        return {name: tuple(column for column in self.columns if column.family == name) for name in names}
+
+    def protocols(self) -> list[str]:
+        """What each column is, and under which signature it may be compared with others."""
+        return [f"{column.signature}: {column.protocol}" for column in self.columns]
+
     def footnotes(self) -> list[str]:
         """What a reader must know to read the figures."""
         notes = []
@@ -107,6 +135,12 @@ class Leaderboard:
             notes.append("‡ control: shows a metric's floor or ceiling, not ranked.")
         if any("landmarks" in row.given for row in self.rows):
             notes.append("† is given the character's annotated landmarks.")
+        if random := [column.name for column in self.columns if column.random]:
+            notes.append(
+                f"{', '.join(random)}: through networks with random weights, a weaker yardstick than trained ones, and "
+                "not comparable with their figures."
+            )
+        notes += [f"§ {column.name}: {column.caveat}." for column in self.columns if column.caveat]
         for reason in dict.fromkeys(self.absent.values()):
             names = [name for name, other in self.absent.items() if other == reason]
             notes.append(f"Absent: {', '.join(names)}: {reason}.")
@@ -119,6 +153,7 @@ def aggregate(
     aggregation: Aggregation = Aggregation.shared_pairs,
     *,
     by_domain: bool = True,
+    noise: Mapping[str, float] | None = None,
 ) -> Leaderboard:
     """Make a leaderboard.
 
@@ -127,11 +162,20 @@ def aggregate(
         metrics: the columns, in order.
         aggregation: over which pairs a figure is.
         by_domain: also make one for each domain.
+        noise: by signature, the spread of repeated scoring (``charachbench.noise``); no digit below it is shown.
+
+    Raises:
+        UserError: figures of one column were made under different protocols.
     """
     methods = list(dict.fromkeys(scores["method"]))
     columns, figures, absent = [], {}, {}
     for named in metrics:
         mine = scores[scores["metric"] == named.name]
+        if len(signatures := sorted(mine["signature"].unique())) > 1:
+            raise UserError(
+                f"{named.name}: figures under different protocols cannot share a column: {', '.join(signatures)}; "
+                "score them again under one"
+            )
         scored = mine[mine["status"] == "scored"]
         if scored.empty:
             reasons = mine.loc[mine["reason"] != "", "reason"]
@@ -143,14 +187,18 @@ def aggregate(
             cells = {method: rows[rows["pair"].isin(shared)] for method, rows in cells.items()}
         figures[named.name] = {method: _summary(named.metric, rows) for method, rows in cells.items()}
         counts = {cell.pairs for cell in figures[named.name].values()}
-        values = [abs(cell.value) for cell in figures[named.name].values() if cell.value]
         columns.append(
             Column(
                 name=named.name,
+                family=named.metric.family,
                 unit=named.metric.unit,
                 direction=named.metric.direction,
                 pairs=counts.pop() if len(counts) == 1 else None,
-                decimals=int(np.clip(3 - np.floor(np.log10(max(values, default=1.0))), 0, 4)),
+                decimals=_decimals(figures[named.name].values(), (noise or {}).get(named.signature, 0.0)),
+                signature=named.signature,
+                protocol=_protocol(named.metric, list(figures[named.name].values())),
+                random=named.metric.random,
+                caveat=_caveat(named.metric, cells, figures[named.name]),
             )
         )
     facts = {method: _facts(rows) for method, rows in scores.groupby("method", sort=False)}
@@ -171,7 +219,7 @@ def aggregate(
     domains = {}
     if by_domain:
         for domain, subset in sorted(scores.groupby("domain")):
-            domains[str(domain)] = aggregate(subset, metrics, aggregation, by_domain=False)
+            domains[str(domain)] = aggregate(subset, metrics, aggregation, by_domain=False, noise=noise)
     return Leaderboard(
         benchmark=str(scores["benchmark"].iloc[0]),
         pairs=scores["pair"].nunique(),
@@ -202,10 +250,57 @@ def _summary(metric: Metric, rows: pd.DataFrame) -> Cell:
     if rows.empty:
         return Cell(None, 0)
     if type(metric).summarise is Metric.summarise:  # the mean over pairs: their values suffice
-        value = float(rows["value"].astype(float).mean())
+        return Cell(float(rows["value"].astype(float).mean()), len(rows))
+    arrays, references = _Arrays(rows["array"]), _Arrays(rows["reference"].dropna().unique())
+    try:
+        value = metric.summarise(arrays, references)
+    except Unscored:  # too few samples, say, of a domain
+        return Cell(None, len(rows))
+    return Cell(value, len(rows), None if metric.per_pair else (arrays.rows(), references.rows()))
+
+
+class _Arrays(Sequence[np.ndarray]):
+    """Stored arrays, read one at a time."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.load(self._paths[index], allow_pickle=False)
+
+    def rows(self) -> int:
+        """Of all together; reads no more than headers."""
+        return sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in self._paths)
+
+
+def _decimals(cells: Iterable[Cell], noise: float) -> int:
+    """Four significant digits of the largest figure, but none below the noise."""
+    largest = max((abs(cell.value) for cell in cells if cell.value), default=1.0)
+    decimals = int(np.clip(3 - np.floor(np.log10(largest)), 0, 4))
+    return decimals if noise <= 0 else int(np.clip(np.floor(-np.log10(noise)), 0, decimals))
+
+
+def _protocol(metric: Metric, cells: Sequence[Cell]) -> str:
+    """The facts of a metric's protocol and its sample sizes, in words."""
+    facts = {"version": metric.version, **metric.protocol()}
+    counts = sorted({cell.samples for cell in cells if cell.samples})
+    if counts:
+        facts["n"] = " or ".join(f"{made} against {true}" for made, true in (counts[0], counts[-1])[: len(counts)])
     else:
-        value = metric.summarise([np.load(path, allow_pickle=False) for path in rows["array"]])
-    return Cell(value, len(rows))
+        facts["n"] = " or ".join(map(str, sorted({cell.pairs for cell in cells if cell.pairs}))) + " pairs"
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def _caveat(metric: Metric, rows: Mapping[str, pd.DataFrame], cells: Mapping[str, Cell]) -> str:
+    """Of the method with the fewest samples."""
+    counted = {method: cell.samples for method, cell in cells.items() if cell.samples}
+    if not counted:
+        return ""
+    fewest = min(counted, key=lambda method: counted[method])
+    return metric.caveat(*counted[fewest], _Arrays(rows[fewest]["array"].iloc[:1])[0].shape[1])
 
 
 def _rank(cells: dict[str, Cell], ranked: Sequence[str], column: Column) -> None:
@@ -214,7 +309,7 @@ def _rank(cells: dict[str, Cell], ranked: Sequence[str], column: Column) -> None
     best = sorted(set(shown.values()), reverse=column.direction == "up")[:2]
     for method, value in shown.items():
         if value in best:
-            cells[method] = Cell(cells[method].value, cells[method].pairs, best.index(value) + 1)
+            cells[method] = replace(cells[method], rank=best.index(value) + 1)
 
 
 def _order(row: Row, columns: Sequence[Column]) -> tuple[bool, float]:

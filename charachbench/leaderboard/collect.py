@@ -16,48 +16,70 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "benchmark", "method", "run", "control", "given", "character", "domain", "driver", "pair",
-    "metric", "status", "value", "reason", "array",
+    "metric", "signature", "status", "value", "reason", "array", "reference",
 )  # fmt: skip
 
 
 def collect(
-    store: Store, benchmark: Benchmark, metrics: Sequence[NamedMetric], methods: Sequence[str] | None = None
+    store: Store,
+    benchmark: Benchmark,
+    metrics: Sequence[NamedMetric],
+    methods: Sequence[str] | None = None,
+    only: str | None = None,
 ) -> pd.DataFrame:
     """One row for each run, pair and metric, whatever became of it.
+
+    Args:
+        store: where the scores are.
+        benchmark: whose pairs.
+        metrics: the columns.
+        methods: names of those to show; None shows all.
+        only: the key of a single run; it is called what it is called among all of them.
 
     Returns:
         Columns ``COLUMNS``; ``status`` is ``scored``, ``unscored``, ``error`` (of the metric), ``failed`` (of the
         method), ``pending`` (not scored yet) or ``missing`` (not generated yet); ``value`` is None but for scored
-        pairs of metrics that mean something for a single pair; ``array`` is the path of what the metric extracted.
+        pairs of metrics that mean something for a single pair; ``array`` is the path of what the metric extracted, and
+        ``reference`` of what that is compared with.
     """
     import pandas as pd
 
     runs = [run for run in store.runs(benchmark) if methods is None or run.info.method_name in methods]
     labels = label_runs(runs)
-    rows = [row for run in runs for row in _rows(run, labels[run.info.key], benchmark, metrics)]
+    rows = [
+        row
+        for run in runs
+        if only in (None, run.info.key)
+        for row in _rows(run, labels[run.info.key], benchmark, metrics, store)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMetric]) -> list[tuple[Any, ...]]:
+def _rows(
+    run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMetric], store: Store
+) -> list[tuple[Any, ...]]:
     finished, failed = run.finished(benchmark), run.failed(benchmark)
     rows = []
     for pair in benchmark.pairs:
         scores = finished[pair.name][0].scores() if pair.name in finished else {}
         for metric in metrics:
-            status, value, reason, array = "missing", None, "not generated yet", None
+            status, value, reason, array, reference = "missing", None, "not generated yet", None, None
             if pair.name in failed:
                 status, reason = "failed", failed[pair.name]["reason"]
             elif pair.name in finished:
                 entry, record = finished[pair.name]
-                key = metric.key(pair, record["outputs"])
-                score = scores.get(key, {"status": "pending", "reason": "not scored yet"})
+                score = scores.get(
+                    metric.key(pair, record["outputs"]), {"status": "pending", "reason": "not scored yet"}
+                )
                 status, value, reason = score["status"], score.get("value"), score.get("reason", "")
-                array = str(entry.array_path(metric.name, key)) if status == "scored" else None
+                if status == "scored":
+                    array = str(entry.folder / score["array"])
+                    reference = score["reference"] and str(store.references.path(score["reference"]))
             rows.append(
                 (
                     benchmark.name, label, run.info.key, run.info.control, "+".join(run.info.given),
                     pair.character.name, pair.character.domain, pair.driver.name, pair.name,
-                    metric.name, status, value, reason, array,
+                    metric.name, metric.signature, status, value, reason, array, reference,
                 )
             )  # fmt: skip
     return rows

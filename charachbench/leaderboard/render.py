@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from charachbench.leaderboard.aggregate import Cell, Column, Leaderboard, Row
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 
 class Style(NamedTuple):
@@ -38,11 +39,11 @@ def _figure(cell: Cell | None, column: Column | None, board: Leaderboard, style:
     return figure if column.pairs is not None or cell.pairs == board.pairs else f"{figure} ({cell.pairs})"
 
 
-def _table(board: Leaderboard, style: Style) -> list[list[str]]:
-    """Headings and rows of the main table."""
-    lines = [[style.plain(text) for text in ("method", "pairs", *(column.heading for column in board.columns))]]
+def _table(board: Leaderboard, columns: Sequence[Column], style: Style) -> list[list[str]]:
+    """Headings and rows of the main table, or of a family's part of it."""
+    lines = [[style.plain(text) for text in ("method", "pairs", *(column.heading for column in columns))]]
     for row in board.rows:
-        figures = [_figure(row.cells[column.name], column, board, style) for column in board.columns]
+        figures = [_figure(row.cells[column.name], column, board, style) for column in columns]
         lines.append([style.plain(_name(row)), style.plain(_coverage(row, board)), *figures])
     return lines
 
@@ -60,6 +61,11 @@ def _domain_table(board: Leaderboard, name: str, style: Style) -> list[list[str]
     return lines
 
 
+def _parts(board: Leaderboard) -> dict[str, tuple[Column, ...]]:
+    """The tables that are shown: one for each family, or one without a name."""
+    return board.families if len(board.families) > 1 else {"": board.columns}
+
+
 def markdown(board: Leaderboard) -> str:
     """GitHub-flavoured Markdown: best bold, second underlined."""
 
@@ -71,8 +77,12 @@ def markdown(board: Leaderboard) -> str:
         return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
     style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>")
-    parts = [f"# {plain(board.benchmark)}", table(_table(board, style))]
+    parts = [f"# {plain(board.benchmark)}"]
+    for family, columns in _parts(board).items():
+        parts += [f"## {plain(family)}"] if family else []
+        parts.append(table(_table(board, columns, style)))
     parts.append("\n".join(f"* {plain(note)}" for note in board.footnotes()))
+    parts += ["## Protocols", "\n".join(f"* {plain(line)}" for line in board.protocols())]
     if len(board.domains) > 1:
         parts.append("## By domain")
         for column in board.columns:
@@ -86,7 +96,7 @@ def comma_separated(board: Leaderboard) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         ["benchmark", "domain", "method", "control", "given", "made", "failed", "pairs", "metric", "unit", "direction",
-         "value", "scored_pairs"]
+         "value", "scored_pairs", "samples", "reference_samples", "signature"]
     )  # fmt: skip
     for domain, part in (("all", board), *board.domains.items()):
         for row in part.rows:
@@ -95,19 +105,28 @@ def comma_separated(board: Leaderboard) -> str:
                 value = "" if cell.value is None else repr(cell.value)
                 writer.writerow(
                     [board.benchmark, domain, row.method, row.control, row.given, row.made, row.failed, part.pairs,
-                     column.name, column.unit, column.direction, value, cell.pairs]
+                     column.name, column.unit, column.direction, value, cell.pairs, *(cell.samples or ("", "")),
+                     column.signature]
                 )  # fmt: skip
     return out.getvalue()
 
 
 def latex(board: Leaderboard) -> str:
-    """A ``table`` environment for booktabs, with a caption that says what the figures are."""
+    """A ``table`` environment for booktabs for each family, with a caption that says what the figures are."""
+    tables = [_latex_table(board, family, columns) for family, columns in _parts(board).items()]
+    return "\n".join(["% needs \\usepackage{booktabs}", *tables])
+
+
+def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> str:
     style = Style(_latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
-    headings, *rows = _table(board, style)
-    caption = f"{board.benchmark}: {board.pairs} pairs. " + " ".join(board.footnotes())
+    headings, *rows = _table(board, columns, style)
+    protocols = ". ".join(
+        line for line, column in zip(board.protocols(), board.columns, strict=True) if column in columns
+    )
+    about = f"{board.benchmark}{f', {family}' if family else ''}: {board.pairs} pairs."
+    caption = " ".join([about, *board.footnotes(), f"{protocols}."])
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{_latex_escape(caption)}}}",
@@ -128,30 +147,39 @@ def _latex_escape(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--",
+        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}",
     }  # fmt: skip
     return "".join(special.get(letter, letter) for letter in text)
 
 
 def terminal(board: Leaderboard) -> Group:
-    """The main table and its footnotes, for ``rich``."""
-    from rich.box import SIMPLE_HEAD
+    """The tables and their footnotes, for ``rich``."""
     from rich.console import Group
-    from rich.markup import escape
-    from rich.table import Table
     from rich.text import Text
 
+    tables = [_terminal_table(board, family, columns) for family, columns in _parts(board).items()]
+    return Group(*tables, *(Text(note, style="dim") for note in [*board.footnotes(), *board.protocols()]))
+
+
+def _terminal_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
     style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
-    _, *rows = _table(board, style)
-    table = Table(
-        title=escape(f"{board.benchmark}, {board.pairs} pairs"), title_justify="left", box=SIMPLE_HEAD, padding=0
-    )
+    _, *rows = _table(board, columns, style)
+    title = ", ".join(part for part in (board.benchmark, f"{board.pairs} pairs", family) if part)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
     narrowest = min(16, max(len(row[0]) for row in rows))
     table.add_column("method", vertical="bottom", overflow="fold", min_width=narrowest)  # no name is cut off
     table.add_column("pairs", justify="right")
-    for column in board.columns:  # one word a line: narrow enough for a terminal of 80 columns
-        words = [*column.name.split("_"), *(f"[{column.unit}]".split() if column.unit else []), column.arrow]
+    for column in columns:  # one word a line: narrow enough for a terminal of 80 columns
+        words = [
+            *column.marked.replace("_", " ").split(),
+            *(f"[{column.unit}]".split() if column.unit else []),
+            column.arrow,
+        ]
         table.add_column(escape("\n".join(words)), justify="right", overflow="fold")
     for row, texts in zip(board.rows, rows, strict=True):
         table.add_row(*texts, style="dim" if row.control else "")
-    return Group(table, *(Text(note, style="dim") for note in board.footnotes()))
+    return table
