@@ -201,7 +201,7 @@ def _score(
         score: dict[str, Any] = {"metric": named.name, "signature": named.signature, "unit": metric.unit}
         try:
             for need in sorted(metric.needs):
-                if reason := _lack(pair, need):
+                if reason := lack(pair, need):
                     raise Unscored(reason)
             load(named)
             if sample is None:
@@ -233,7 +233,7 @@ def _score(
     return scores
 
 
-def _lack(pair: Pair, need: Need) -> str | None:
+def lack(pair: Pair, need: Need) -> str | None:
     """Why a pair lacks what a metric needs; None where it has it. Looks at nothing that is not needed."""
     look: dict[Need, tuple[Callable[[], object], str]] = {
         "truth": (lambda: pair.truth, "needs the true video, which is not known"),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from charachbench import noise
 from charachbench.benchmark.types import Benchmark
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
@@ -31,8 +32,8 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
     if scores.empty:
         log.info("no run of %s in %s yet: generate some first", benchmark.name, settings.results)
         return
-    board = aggregate(scores, metrics, settings.leaderboard.aggregation)
     folder = store.benchmark_folder(benchmark)
+    board = aggregate(scores, metrics, settings.leaderboard.aggregation, noise=noise.read(folder))
     atomic_write(
         folder / "scores.parquet",
         lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
