@@ -94,6 +94,8 @@ class Config:
     retargeting: Any = None
     animator: Any = None
     method: Any = None
+    tracker: Any = None
+    """Finds the landmarks of generated videos, for the metrics that need them."""
     metrics: dict[str, Any] = field(default_factory=dict)
     tracking: Any = None
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)

@@ -71,14 +71,14 @@ def execute(settings: config.Config) -> list[str]:
 
 def finish(settings: config.Config) -> None:
     """Rebuild the leaderboard once the videos are scored, and show it where results are tracked."""
-    from charachbench.commands import leaderboard, open_benchmark, tracker
+    from charachbench.commands import destination, leaderboard, open_benchmark
     from charachbench.evaluate import build_metrics
     from charachbench.store import Store
 
     metrics, store = build_metrics(settings), Store(Path(settings.results))
     benchmark = open_benchmark(settings, store)
     leaderboard.show(settings, benchmark, store, metrics)
-    tracker(settings).send_leaderboard(store, benchmark, metrics)
+    destination(settings).send_leaderboard(store, benchmark, metrics)
 
 
 class AfterSweep(Callback):

@@ -19,7 +19,7 @@ def check_settings(settings: config.Config) -> None:
     source(settings)
     detector(settings)
     build_metrics(settings)
-    tracker(settings)
+    destination(settings)
     if settings.method is not None or settings.command in (config.Command.run, config.Command.generate):
         build_method(settings)
 
@@ -36,7 +36,7 @@ def detector(settings: config.Config) -> Detector:
     return config.build(settings.detector, "detector", Detector)
 
 
-def tracker(settings: config.Config) -> Tracking:
+def destination(settings: config.Config) -> Tracking:
     """Where results are shown beside the store."""
     return config.build(settings.tracking, "tracking", Tracking)
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from charachbench.commands import destination, open_benchmark
 from charachbench.commands import evaluate as evaluate_command
 from charachbench.commands import generate as generate_command
-from charachbench.commands import open_benchmark, tracker
 from charachbench.config import Config
 from charachbench.evaluate import build_metrics, evaluate
 from charachbench.generate import generate
@@ -23,5 +23,5 @@ def execute(settings: Config) -> list[str]:
     failures = generate_command.report(outcome)
     run = outcome.run
     failures += evaluate_command.report(run, evaluate(settings, benchmark, run, metrics))
-    tracker(settings).send_run(store, benchmark, run, metrics)
+    destination(settings).send_run(store, benchmark, run, metrics)
     return failures

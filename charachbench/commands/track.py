@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charachbench.commands import open_benchmark, tracker
+from charachbench.commands import destination, open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
 from charachbench.evaluate import build_metrics
@@ -12,7 +12,7 @@ from charachbench.tracking import NoTracking
 
 def execute(settings: Config) -> list[str]:
     """Replay the store; what a destination already has is not sent again unless `tracking.resend=true`."""
-    tracking = tracker(settings)
+    tracking = destination(settings)
     if isinstance(tracking, NoTracking):
         raise UserError("tracking: 'none' sends nothing; accepted here: tracking=wandb")
     metrics = build_metrics(settings)
