@@ -13,7 +13,10 @@ from charachbench.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-WITHOUT_METHOD = tuple(config.Command[name] for name in ("leaderboard", "track", "check", "noise", "validate", "gallery"))
+WITHOUT_METHOD = tuple(
+    config.Command[name]
+    for name in ("leaderboard", "track", "check", "noise", "validate", "gallery", "weights", "doctor")
+)
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 
 EXAMPLES = """
@@ -23,6 +26,8 @@ EXAMPLES = """
   charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
   charachbench method=videos method.root=DIR                     videos that are already made
   charachbench leaderboard                                       the tables again
+  charachbench weights method=faceshot_paper                     get the weights that these settings need
+  charachbench doctor                                            what this machine has, and what it lacks
 """
 
 

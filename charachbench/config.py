@@ -31,6 +31,8 @@ class Command(Enum):
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
     gallery = "make an appearance gallery of a benchmark's annotated characters"
+    weights = "get the files of weights that the configuration needs"
+    doctor = "report what this machine has: weights, devices, codecs, packages, disk"
 
 
 class Aggregation(Enum):
@@ -79,6 +81,22 @@ class ValidateConfig:
 
 
 @dataclass
+class WeightsConfig:
+    """What the commands ``weights`` and ``doctor`` do with weights."""
+
+    names: Any = None
+    """Of the registry, as [NAME,NAME], or all; null for those that the configuration needs."""
+    export: str | None = None
+    """Get nothing, but write what is here into this tar."""
+    install: str | None = None
+    """Get nothing, but put what is in this tar where it is looked for."""
+    verify: bool = False
+    """doctor reads files of any size, to compare their hashes."""
+    online: bool = False
+    """doctor asks whether the hub can be reached."""
+
+
+@dataclass
 class Config:
     """All settings of a job; the groups' own are checked against the constructors they name."""
 
@@ -101,6 +119,7 @@ class Config:
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
+    weights: WeightsConfig = field(default_factory=WeightsConfig)
     method_name: str | None = None
     """The chosen file of the group ``method``: what the row is called."""
     seed: int = 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from charachbench import keys
 from charachbench.errors import UserError
+from charachbench.weights import hub
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +35,8 @@ def fingerprint(model: str, revision: str | None, setting: str) -> str:
 
     Args:
         model: a folder, or a name of the hub.
-        revision: branch, tag or full commit on the hub, null for its main branch; a folder has none.
+        revision: branch, tag or full commit on the hub; null for the commit that ``charachbench.weights`` registers if
+            that is here, else for the main branch; a folder has none.
         setting: the name of ``model`` in the configuration, for messages.
 
     Returns:
@@ -49,7 +51,7 @@ def fingerprint(model: str, revision: str | None, setting: str) -> str:
         return _folder_digest(folder, f"{setting}={model}")
     commit = _cached_commit(model, revision)
     if commit is None:
-        raise _missing(model, revision, setting)
+        raise _missing(model, revision or hub.registered(model), setting)
     return commit
 
 
@@ -77,8 +79,9 @@ def load(loader: Callable[..., T], model: str, revision: str | None, setting: st
             reason = error
         except Exception as error:
             raise _unloadable(model, setting, error) from error
-    _ask_hub(model, commit or revision, setting, reason)
-    return _loaded(loader, model, setting, revision=commit or revision, **options)
+    wanted = commit or revision or hub.registered(model)
+    _ask_hub(model, wanted, setting, reason)
+    return _loaded(loader, model, setting, revision=wanted, **options)
 
 
 def load_network(loader: Callable[..., Any], model: str, revision: str | None, setting: str, **options: Any) -> Any:
@@ -140,17 +143,7 @@ def _ask_hub(model: str, revision: str | None, setting: str, reason: Exception |
 
 def _cached_commit(model: str, revision: str | None) -> str | None:
     """The commit that a name of the hub means here; None where nothing of it is in the cache."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    if not _is_name(model):
-        return None
-    if revision is not None and re.fullmatch("[0-9a-f]{40}", revision):
-        return revision
-    cached = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=model, repo_type="model")
-    reference = cached / "refs" / (revision or "main")
-    commit = reference.read_text().strip() if reference.is_file() else ""
-    return commit if commit and (cached / "snapshots" / commit).is_dir() else None
+    return hub.cached_commit(model, revision) if _is_name(model) else None
 
 
 def _is_name(model: str) -> bool:

@@ -58,7 +58,7 @@ def sources(node: dict[str, Any], where: str) -> str:
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` made definite.
+    """``auto`` made definite; from then on float32 means float32 on a GPU too, not its shorter TF32.
 
     Raises:
         UserError: the device is not one that torch has here.
@@ -67,6 +67,7 @@ def resolve_device(device: str) -> str:
 
     from charachbench.errors import UserError
 
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,7 +1,8 @@
 """Point-tracking distance: do points on the face travel as the driver's do?
 
-The distance is defined as in H2CEvaluator, written by an author of FaceShot. It is applied here to the landmarks that a
-method means its frames to have, so it measures retargeting alone, without rendering or a tracker.
+The distance is defined as in H2CEvaluator, written by an author of FaceShot. ``VideoPointTracking`` applies it to what
+is tracked in the generated video, as there; ``PointTracking`` to the landmarks that a method means its frames to have,
+so that it measures retargeting alone, without rendering or a tracker.
 
 Reference: ``PointTracking._calc_score`` of https://github.com/LeoXing1996/H2CEvaluator, whose alignment follows the
 pose rescaling of MimicMotion (Zhang et al., 2024).
@@ -9,12 +10,16 @@ pose rescaling of MimicMotion (Zhang et al., 2024).
 
 from __future__ import annotations
 
+import functools
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from charachbench.errors import Unscored, UserError
+from charachbench.landmarks import topology
 from charachbench.protocols import Metric, Need, Sample
+from metrics.landmarks import LandmarkMetric, first_landmarks_of, reliable, track_made
+from metrics.tracking import Tracker
 
 _LEAST_CORRELATION = 1e-12
 """Below it a slope is rounding error."""
@@ -84,6 +89,14 @@ def _slope(source: np.ndarray, target: np.ndarray) -> float:
     return covariance / float(source @ source)
 
 
+def _scored(sample: Sample, driver: np.ndarray, generated: np.ndarray, per_second: bool) -> np.ndarray:
+    """The aligned distance, (1,), if wanted by the clip's duration."""
+    distance = point_tracking_distance(driver, generated)
+    if per_second:
+        distance *= sample.driver_video.fps / len(driver)
+    return np.array([distance])
+
+
 class PointTracking(Metric):
     """Aligned point-tracking distance between the driver's landmarks and those a method means its frames to have.
 
@@ -91,11 +104,16 @@ class PointTracking(Metric):
         per_second: divide by the clip's duration, so that clips of different lengths compare.
     """
 
+    family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "down"
     needs: ClassVar[frozenset[Need]] = frozenset({"driver_landmarks"})
 
     def __init__(self, per_second: bool = False) -> None:
         self.per_second = per_second
+
+    def protocol(self) -> dict[str, str | int | float]:
+        """Points, duration and reference."""
+        return {"points": "68 landmarks", "per": "second" if self.per_second else "clip", "reference": "driver"}
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (1,), without unit, or per second."""
@@ -104,7 +122,75 @@ class PointTracking(Metric):
         driver = sample.pair.driver.landmarks
         if len(sample.landmarks) != len(driver):
             raise Unscored(f"the method has landmarks of {len(sample.landmarks)} frames, the driver {len(driver)}")
-        distance = point_tracking_distance(driver, sample.landmarks)
-        if self.per_second:
-            distance *= sample.pair.driver.video.fps / len(driver)
-        return np.array([distance])
+        return _scored(sample, driver, sample.landmarks, self.per_second)
+
+
+def face_grid(landmarks: np.ndarray, mouth_grid: int, eye_grid: int) -> np.ndarray:
+    """Points of the mouth's box and of the box from the eyebrows' top to the mouth's, as wide as brows, eyes and nose.
+
+    The boxes and the grids are those of H2CEvaluator, whose 106 landmarks stand here for the 68.
+
+    Args:
+        landmarks: (68, 2).
+        mouth_grid: points along a side of the mouth's box.
+        eye_grid: likewise of the other.
+
+    Returns:
+        float64 (mouth_grid^2 + eye_grid^2, 2); point n of two faces lies at the same place of its box.
+    """
+    above = landmarks[topology.EYEBROWS.start : topology.EYES.stop]
+    mouth = topology.box(landmarks[topology.MOUTH])
+    left, top, right, _ = topology.box(above)
+    boxes = ((*mouth, mouth_grid), (left, top, right, mouth[1], eye_grid))
+    grids = [np.meshgrid(np.linspace(x0, x1, n), np.linspace(y0, y1, n)) for x0, y0, x1, y1, n in boxes]
+    return np.concatenate([np.stack(grid, axis=-1).reshape(-1, 2) for grid in grids])
+
+
+class VideoPointTracking(LandmarkMetric):
+    """Aligned point-tracking distance between grids on eyes and mouth tracked through the driver and the video.
+
+    As in H2CEvaluator, but for two things: the grids are laid by the character's annotation and by the driver's
+    landmarks, for no detector finds the face of an arbitrary character; and the tracker is the given one, there it is
+    CoTracker 2. So its numbers compare with the authors' only with care, and with a tracker like theirs.
+
+    Args:
+        tracker: follows the points; in the generated video from the character's picture on.
+        eye_grid, mouth_grid: points along a side of either grid, by default as there.
+        per_second: divide by the clip's duration, so that clips of different lengths compare.
+    """
+
+    family: ClassVar[str] = "motion"
+    direction: ClassVar[Literal["up", "down"]] = "down"
+    needs: ClassVar[frozenset[Need]] = frozenset({"character_landmarks", "driver_landmarks"})
+
+    def __init__(self, tracker: Tracker, eye_grid: int = 20, mouth_grid: int = 10, per_second: bool = False) -> None:
+        super().__init__(tracker)
+        for name, value in (("eye_grid", eye_grid), ("mouth_grid", mouth_grid)):
+            if value < 2:
+                raise UserError(f"{name}={value}: accepted are whole numbers from 2")
+        self.eye_grid, self.mouth_grid, self.per_second = eye_grid, mouth_grid, per_second
+        self._track = functools.partial(tracker.track, landmarks=False)
+        self._tracker = tracker
+
+    def protocol(self) -> dict[str, str | int | float]:
+        """Tracker, points, duration and reference."""
+        points = f"{self.eye_grid} x {self.eye_grid} eyes, {self.mouth_grid} x {self.mouth_grid} mouth"
+        per = "second" if self.per_second else "clip"
+        return {**super().protocol(), "points": points, "per": per, "reference": "driver"}
+
+    def extract(self, sample: Sample) -> np.ndarray:
+        """float64 (1,), without unit, or per second."""
+        driver = sample.pair.driver
+        if len(driver.landmarks) != len(sample.video):
+            raise Unscored(f"the video has {len(sample.video)} frames, the driver {len(driver.landmarks)}")
+        identity = ["point tracks", driver.fingerprint, self._tracker.identity(), self.eye_grid, self.mouth_grid]
+        wanted = sample.references.get(identity, lambda: self._driver_tracks(sample)).array
+        made = track_made(sample, self._track, self._grid(first_landmarks_of(sample)))
+        return _scored(sample, wanted, reliable(self._tracker, made, "points"), self.per_second)
+
+    def _grid(self, landmarks: np.ndarray) -> np.ndarray:
+        return face_grid(landmarks, self.mouth_grid, self.eye_grid)
+
+    def _driver_tracks(self, sample: Sample) -> np.ndarray:
+        tracked = self._track(sample.driver_video.frames, self._grid(sample.pair.driver.landmarks[0]))
+        return reliable(self._tracker, tracked, "driver's points")

@@ -1,14 +1,16 @@
-"""Where the landmarks of a known first image are in the frames after it, without a face detector."""
+"""Where the points of a known first image are in the frames after it, without a face detector."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from charachbench.errors import UserError
 from charachbench.landmarks import topology
+from charachbench.protocols import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,56 @@ _STIFFNESS = 0.1
 
 
 @dataclass(frozen=True)
-class LucasKanade:
+class Tracker(ABC):
+    """Follows points from the first frame through a video; trackers of equal settings share their tracks.
+
+    Args:
+        min_reliable: share of points and frames that must be tracked, not lost, for a video to be scored.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised whenever points can change."""
+
+    min_reliable: float = field(default=0.5, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_reliable <= 1:
+            raise UserError(f"tracker.min_reliable: must be from 0 to 1, got {self.min_reliable}")
+
+    def protocol(self) -> dict[str, str | int | float]:
+        """What a reader of the number must know, found without loading anything heavy."""
+        return {"tracker": self.name}
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the points beside frames and first points, JSON-serialisable."""
+        return {**asdict(self), **self.protocol(), "version": self.version}
+
+    def load(self, device: Device) -> None:  # noqa: B027 - optional
+        """Load weights onto a device.
+
+        Raises:
+            UserError: they, or the package that runs them, are missing.
+        """
+
+    @abstractmethod
+    def track(
+        self, frames: Iterable[np.ndarray], first_points: np.ndarray, *, landmarks: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Follow points through a video.
+
+        Args:
+            frames: T of uint8 RGB (H, W, 3), all of one size.
+            first_points: (N, 2), (x, y) in pixels of the first frame.
+            landmarks: whether they are the 68 landmarks, of which a tracker may know what lies beside each.
+
+        Returns:
+            float64 (T, N, 2), and bool (T, N), false where a point was lost; its position is then a guess.
+        """
+
+
+@dataclass(frozen=True)
+class LucasKanade(Tracker):
     """Pyramidal Lucas-Kanade tracking from frame to frame.
 
     A wide window first finds the motion, a narrow one then settles the position. Where two layers meet (an opening
@@ -28,46 +79,38 @@ class LucasKanade:
     2010) is lost: it is moved as its neighbours moved and tracked on from there, so every point has a position in every
     frame and a method gains nothing by making points hard to follow.
 
-    All lengths are shares of the face's size (geometric mean of the sides of the landmarks' box in the first frame), so
-    a video scores the same at any resolution.
+    All lengths are shares of the face's size (geometric mean of the sides of the points' box in the first frame), so a
+    video scores the same at any resolution.
 
     Args:
         wide_window, narrow_window: side of the square that is matched around a point.
         levels: of the image pyramid above the frame itself.
         max_round_trip: forward-backward error above which a point is lost.
-        min_reliable: share of points and frames that must be tracked, not lost, for a video to be scored.
+        min_reliable: see ``Tracker``.
 
     Reference: Bouguet, "Pyramidal implementation of the affine Lucas Kanade feature tracker", Intel, 2001.
     """
 
+    name: ClassVar[str] = "lucas_kanade"
     version: ClassVar[int] = 1
-    """Raised whenever points can change."""
 
     wide_window: float = 0.25
     narrow_window: float = 0.1
     levels: int = 3
     max_round_trip: float = 0.01
-    min_reliable: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("wide_window", "narrow_window", "max_round_trip"):
             if getattr(self, name) <= 0:
                 raise UserError(f"tracker.{name}: must be positive, got {getattr(self, name)}")
         if self.levels < 0:
             raise UserError(f"tracker.levels: must be 0 or more, got {self.levels}")
-        if not 0 <= self.min_reliable <= 1:
-            raise UserError(f"tracker.min_reliable: must be from 0 to 1, got {self.min_reliable}")
 
-    def track(self, frames: Iterable[np.ndarray], first_points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Follow points through a video.
-
-        Args:
-            frames: T of uint8 RGB (H, W, 3).
-            first_points: (68, 2), (x, y) in pixels of the first frame.
-
-        Returns:
-            float64 (T, 68, 2), and bool (T, 68), false where a point was lost and moved with its neighbours.
-        """
+    def track(
+        self, frames: Iterable[np.ndarray], first_points: np.ndarray, *, landmarks: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Tracker``; a lost point moves with its neighbours."""
         import cv2
 
         size = float(topology.box_size(first_points))
@@ -76,18 +119,18 @@ class LucasKanade:
         for frame in frames:
             current = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
             if previous is not None:
-                moved, found = self._step(previous, current, points[-1], size)
+                moved, found = self._step(previous, current, points[-1], size, landmarks)
                 points.append(moved)
                 reliable.append(found)
             previous = current
         return np.stack(points), np.stack(reliable)
 
     def _step(
-        self, previous: np.ndarray, current: np.ndarray, points: np.ndarray, size: float
+        self, previous: np.ndarray, current: np.ndarray, points: np.ndarray, size: float, landmarks: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         narrow = _odd(self.narrow_window * size)
         reach = self.narrow_window * size / 2
-        start = points + _towards_skin(points) * reach
+        start = points + _towards_skin(points) * reach if landmarks else points
         rough, _ = _flow(previous, current, start, start, _odd(self.wide_window * size), self.levels)
         end, there = _flow(previous, current, start, rough, narrow, 0)
         # The way back begins with the motion of the whole face undone: knowing more would lead any point home.
@@ -95,8 +138,10 @@ class LucasKanade:
         returned, back = _flow(current, previous, end, guess, narrow, 0)
         found = there & back & (np.linalg.norm(returned - start, axis=1) <= self.max_round_trip * size)
         moved = end - (start - points)
-        moved = end - _towards_skin(moved) * reach  # the face may have turned
-        return np.where(found[:, None], moved, _follow(points, moved, found, size)), found
+        if landmarks:
+            moved = end - _towards_skin(moved) * reach  # the face may have turned
+        moved[~found] = _follow(points, moved, found, size)
+        return moved, found
 
 
 def _towards_skin(points: np.ndarray) -> np.ndarray:
@@ -132,14 +177,15 @@ def _flow(
 
 
 def _follow(points: np.ndarray, moved: np.ndarray, found: np.ndarray, size: float) -> np.ndarray:
-    """Where each point is if it moves as the found points near it do; (68, 2).
+    """Where each lost point is if it moves as the found points near it do; (lost, 2).
 
     Moving least squares with affine maps (Schaefer et al., SIGGRAPH 2006), drawn slightly towards pure translation so
     that few or collinear neighbours suffice. Nothing found: nothing moves.
     """
+    lost = points[~found]
     if found.all() or not found.any():
-        return points
-    squared = np.square(points[:, None] - points[None, found]).sum(axis=-1) / (_NEIGHBOURHOOD * size) ** 2
+        return lost
+    squared = np.square(lost[:, None] - points[None, found]).sum(axis=-1) / (_NEIGHBOURHOOD * size) ** 2
     weight = np.exp(-(squared - squared.min(axis=1, keepdims=True)) / 2)
     weight /= weight.sum(axis=1, keepdims=True)
     centre, shift = weight @ points[found], weight @ (moved - points)[found]
@@ -148,4 +194,4 @@ def _follow(points: np.ndarray, moved: np.ndarray, found: np.ndarray, size: floa
     spread = np.einsum("ij,ija,ijb->iab", weight, offset, offset)
     spread += np.eye(2) * (_STIFFNESS * _NEIGHBOURHOOD * size) ** 2
     linear = np.linalg.solve(spread, np.einsum("ij,ija,ijb->iab", weight, offset, change))
-    return points + shift + np.einsum("ia,iab->ib", points - centre, linear)
+    return lost + shift + np.einsum("ia,iab->ib", lost - centre, linear)

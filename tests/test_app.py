@@ -115,7 +115,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, evaluate"),
+        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, doctor, evaluate"),
         (["run"], "method: none was chosen; accepted: method=still"),
         (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: driver_copy, faceshot"),
         (["method=null"], "method: 'null' is not known; accepted: driver_copy, faceshot"),

@@ -94,7 +94,20 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "retargeting",
         "animator",
     }  # through method
-    not_in_key = {"command", "metrics", "tracking", "leaderboard", "method_name", "device", "on_error", "results"}
+    not_in_key = {
+        "command",
+        "metrics",
+        "tracker",
+        "noise",
+        "validate",
+        "weights",
+        "tracking",
+        "leaderboard",
+        "method_name",
+        "device",
+        "on_error",
+        "results",
+    }
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
 
 

@@ -4,17 +4,22 @@ import contextlib
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from charachbench import weights
 from charachbench.errors import UserError
 from charachbench.landmarks.topology import COUNT
+
+T = TypeVar("T")
+
+BLENDSHAPES = 52
+"""Of MediaPipe's face landmarker, the neutral one among them."""
 
 # Which of the 478 points of MediaPipe's face mesh stands for each of the 68: checked by eye on both shared drivers.
 MESH = np.array(
@@ -115,6 +120,41 @@ class MediaPipe(Detector):
 
     def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See ``Detector``."""
+
+        def points(found: Any, shape: tuple[int, ...]) -> np.ndarray:
+            return self._points(found.face_landmarks[0], shape) if found.face_landmarks else np.full((COUNT, 2), np.nan)
+
+        return _stacked(self._found(frames, points))
+
+    def expressions(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Expression and pose of the face in each frame.
+
+        Args:
+            frames: uint8 RGB (H, W, 3); taken one at a time.
+
+        Returns:
+            float64 (T, 52), strengths of the model's blendshapes, 0 to 1, in its order, whose first is the neutral one;
+            float64 (T, 3, 3), the part of the head's transformation matrix that turns and scales. NaN where no face was
+            found.
+
+        Raises:
+            UserError: the weights or the package are missing.
+        """
+
+        def expression(found: Any, _: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+            if not (found.face_blendshapes and found.facial_transformation_matrixes):
+                return np.full(BLENDSHAPES, np.nan), np.full((3, 3), np.nan)
+            strengths = sorted(found.face_blendshapes[0], key=lambda shape: shape.index)
+            return np.array([shape.score for shape in strengths]), found.facial_transformation_matrixes[0][:3, :3]
+
+        outputs = {"output_face_blendshapes": True, "output_facial_transformation_matrixes": True}
+        blendshapes, matrices = zip(*self._found(frames, expression, **outputs), strict=True)
+        return np.array(blendshapes, dtype=np.float64), np.array(matrices, dtype=np.float64)
+
+    def _found(
+        self, frames: Iterable[np.ndarray], read: Callable[[Any, tuple[int, ...]], T], **outputs: bool
+    ) -> list[T]:
+        """What ``read`` makes of the landmarker's result for each frame, and of the frame's shape."""
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
 
@@ -123,14 +163,16 @@ class MediaPipe(Detector):
             running_mode=vision.RunningMode.IMAGE,
             min_face_detection_confidence=self.min_confidence,
             min_face_presence_confidence=self.min_confidence,
+            **outputs,
         )
-        points = []
         with _quiet(), vision.FaceLandmarker.create_from_options(options) as landmarker:
-            for frame in frames:
-                image = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(frame))
-                faces = landmarker.detect(image).face_landmarks
-                points.append(self._points(faces[0], frame.shape) if faces else np.full((COUNT, 2), np.nan))
-        return _stacked(points)
+            return [
+                read(
+                    landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(frame))),
+                    frame.shape,
+                )
+                for frame in frames
+            ]
 
     @staticmethod
     def _points(mesh: Any, shape: tuple[int, ...]) -> np.ndarray:

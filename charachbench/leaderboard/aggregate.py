@@ -279,7 +279,7 @@ class _Arrays(Sequence[np.ndarray]):
 def _decimals(cells: Iterable[Cell], noise: float) -> int:
     """Four significant digits of the largest figure, but none below the noise."""
     largest = max((abs(cell.value) for cell in cells if cell.value), default=1.0)
-    decimals = int(np.clip(3 - np.floor(np.log10(largest)), 0, 4))
+    decimals = int(np.clip(3 - np.floor(np.log10(largest)), 0, 6))
     return decimals if noise <= 0 else int(np.clip(np.floor(-np.log10(noise)), 0, decimals))
 
 

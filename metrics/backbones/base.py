@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from charachbench import keys
+from charachbench import weights as files
+from charachbench.errors import UserError, reason_for
 from charachbench.protocols import Device
+
+if TYPE_CHECKING:
+    from torch import nn
 
 RANDOM = "random"
 """In place of the name of weights: the same architecture with random ones, by a seed."""
@@ -81,3 +86,35 @@ _LOCK = threading.RLock()
 def in_batches(embed: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, batch: int) -> np.ndarray:
     """``embed`` of so many at a time, put together."""
     return np.concatenate([embed(frames[start : start + batch]) for start in range(0, len(frames), batch)])
+
+
+def load_strictly(network: nn.Module, weights: str, rename: Callable[[dict], dict] = dict) -> None:
+    """Fill a network with trained weights.
+
+    Args:
+        network: on the CPU.
+        weights: name in the registry of weights, or path of a file of torch's.
+        rename: turns what the file holds into what the network calls it.
+
+    Raises:
+        UserError: the file is missing, is not of torch's, or does not hold exactly this network's weights.
+    """
+    import torch
+
+    path = files.locate(weights)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what garbage raises depends on its first bytes
+        raise UserError(
+            f"weights={weights}: {path} cannot be read ({_line(error)}); accepted are files of tensors written by torch"
+        ) from error
+    try:
+        network.load_state_dict(rename(state))
+    except Exception as error:
+        raise UserError(
+            f"weights={weights}: {path} does not hold the weights of {type(network).__name__} ({_line(error)})"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(reason_for(error).split())[:160]

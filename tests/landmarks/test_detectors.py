@@ -77,6 +77,28 @@ def test_mediapipe_says_where_no_face_is():
     assert np.isnan(points).all()
 
 
+@needs_model
+def test_mediapipe_finds_expression_and_pose():
+    from charachbench.video import decode
+
+    detector = MediaPipe(str(MODEL))
+    frame = next(decode(SHARED / "data" / "drivers" / "d18.mp4")[1])[1]
+    blank = np.full_like(frame, 128)
+    blendshapes, matrices = detector.expressions([frame, blank, frame[:, ::-1]])
+    assert blendshapes.shape == (3, 52)
+    assert matrices.shape == (3, 3, 3)
+    assert np.isnan(blendshapes[1]).all()
+    assert np.isnan(matrices[1]).all()
+    assert ((blendshapes[[0, 2]] >= 0) & (blendshapes[[0, 2]] <= 1)).all()
+    again, _ = detector.expressions([frame])
+    np.testing.assert_array_equal(again[0], blendshapes[0])
+    for matrix in matrices[[0, 2]]:
+        np.testing.assert_allclose(matrix @ matrix.T, np.eye(3) * np.linalg.det(matrix) ** (2 / 3), atol=1e-4)
+    # A mirrored face turns and tilts the other way; the columns of the matrix are the head's own axes.
+    mirror = np.diag([-1, 1, 1])
+    np.testing.assert_allclose(mirror @ matrices[0] @ mirror, matrices[2], atol=0.05)
+
+
 @pytest.mark.skipif(find_spec("face_alignment") is not None, reason="face-alignment is installed")
 def test_a_missing_package_names_its_extra():
     with pytest.raises(UserError, match=r"charachbench\[face_alignment\]"):

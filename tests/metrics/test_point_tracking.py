@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charachbench.errors import Unscored, UserError
+from charachbench.landmarks import mean_shape
 from charachbench.protocols import Sample
 from charachbench.video import Video
-from metrics.point_tracking import PointTracking, point_tracking_distance
+from metrics.point_tracking import PointTracking, VideoPointTracking, face_grid, point_tracking_distance
+from metrics.tracking import LucasKanade
 from tests.metrics import samples
 
 REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "cases" / "point_tracking.npz"
@@ -209,3 +211,128 @@ def test_the_metric_needs_no_video() -> None:
     sample = finished(tracks(1), tracks(0))
     sample.made = None
     assert PointTracking(per_second=True).extract(sample).shape == (1,)
+
+
+HUMAN = mean_shape.fit(np.array([30, 30, 130, 130]))
+WIDE = mean_shape.fit(np.array([20, 50, 150, 120]))
+
+
+def motion(frames: int = FRAMES) -> list[np.ndarray]:
+    return [samples.rotation(1.5 * t, (1.3 * t, -0.8 * t)) for t in range(frames)]
+
+
+def filmed(face: np.ndarray = WIDE, frames: int = FRAMES, still: bool = False) -> Sample:
+    """A character that moves with its driver, or does not, by known maps; both are textured planes."""
+    driving, driver = samples.move(np.ascontiguousarray(samples.texture()[::-1]), HUMAN, motion(frames))
+    image = samples.texture()
+    made, _ = samples.move(image, face, [samples.rotation(0)] * frames if still else motion(frames))
+    return samples.sample(Video(made, 25), image=image, landmarks=face, driver=driver, driver_video=Video(driving, 25))
+
+
+class Counted(LucasKanade):
+    """Notes how many points it was asked to follow, and through how many frames."""
+
+    calls: list[tuple[int, int]]
+
+    def track(self, frames, first_points, *, landmarks=True):
+        assert not landmarks
+        frames = list(frames)
+        object.__setattr__(self, "calls", [*getattr(self, "calls", []), (len(frames), len(first_points))])
+        return super().track(frames, first_points, landmarks=landmarks)
+
+
+class TestFaceGrid:
+    @settings(deadline=None, max_examples=20)
+    @given(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 6))
+    def test_boxes_are_those_of_the_reference(self, seed: int, mouth: int, eyes: int) -> None:
+        points = np.random.default_rng(seed).uniform(0, 100, (68, 2))
+        xs, ys = points[17:48].T
+        lips_x, lips_y = points[48:68].T
+        expected = {
+            (
+                round(min(x) + i * (max(x) - min(x)) / (count - 1), 6),
+                round(top + j * (bottom - top) / (count - 1), 6),
+            )
+            for x, top, bottom, count in (
+                (lips_x, min(lips_y), max(lips_y), mouth),
+                (xs, min(ys), min(lips_y), eyes),
+            )
+            for i in range(count)
+            for j in range(count)
+        }
+        grid = face_grid(points, mouth, eyes)
+        assert len(grid) == mouth**2 + eyes**2
+        assert {(round(x, 6), round(y, 6)) for x, y in grid.tolist()} == expected
+
+    def test_points_correspond(self) -> None:
+        scale, shift = np.array([2, 0.5]), np.array([7, -3])
+        assert face_grid(HUMAN * scale + shift, 10, 20) == pytest.approx(face_grid(HUMAN, 10, 20) * scale + shift)
+
+
+class TestVideoPointTracking:
+    def test_equals_the_distance_of_the_true_tracks(self) -> None:
+        human, wide = (samples.move(samples.texture(), face_grid(face, 5, 8), motion())[1] for face in (HUMAN, WIDE))
+        moved = VideoPointTracking(LucasKanade(), 8, 5).extract(filmed())
+        assert moved == pytest.approx(point_tracking_distance(human, wide), abs=0.05)
+        still = np.repeat(wide[:1], FRAMES, axis=0)
+        stayed = VideoPointTracking(LucasKanade(), 8, 5).extract(filmed(still=True))
+        assert stayed == pytest.approx(point_tracking_distance(human, still), abs=0.05)
+        assert stayed > 2 * moved
+
+    def test_the_drivers_own_video_is_perfect(self) -> None:
+        driving, driver = samples.move(samples.texture(), HUMAN, motion())
+        video = Video(driving, 25)
+        sample = samples.sample(video, landmarks=HUMAN, driver=driver, driver_video=video)
+        sample.first_landmarks = driver[0]
+        assert VideoPointTracking(LucasKanade()).extract(sample) == pytest.approx(0, abs=1e-9)
+
+    def test_the_driver_is_tracked_once_for_all_methods(self) -> None:
+        first, second = filmed(), filmed(still=True)
+        second.references = first.references
+        tracker = Counted()
+        once = VideoPointTracking(tracker, 4, 3)
+        alone = once.extract(filmed(still=True))
+        object.__setattr__(tracker, "calls", [])
+        once.extract(first)
+        assert once.extract(second) == pytest.approx(alone)
+        assert tracker.calls == [(FRAMES, 25), (FRAMES + 1, 25), (FRAMES + 1, 25)]
+        VideoPointTracking(tracker, 4, 2).extract(first)  # other points are tracked anew
+        assert tracker.calls[3:] == [(FRAMES, 20), (FRAMES + 1, 20)]
+
+    def test_per_second(self) -> None:
+        clip, second = (VideoPointTracking(LucasKanade(), 4, 3, per_second=x).extract(filmed()) for x in (False, True))
+        assert second == pytest.approx(clip * 25 / FRAMES)
+
+    def test_what_cannot_be_scored_says_why(self) -> None:
+        metric = VideoPointTracking(LucasKanade(), 4, 3)
+        short = filmed()
+        short.made = Video(short.video.frames[:3], 25)
+        with pytest.raises(Unscored, match="the video has 3 frames, the driver 5"):
+            metric.extract(short)
+        with pytest.raises(Unscored, match="a single frame has no tracks"):
+            metric.extract(filmed(frames=1))
+        black = filmed()
+        black.made = Video(np.zeros_like(black.video.frames), 25)
+        with pytest.raises(Unscored, match=r"only \d+% of the points could be tracked, 50% are needed"):
+            metric.extract(black)
+        dark = filmed()
+        dark._shared["driver video"] = Video(np.zeros_like(dark.video.frames), 25)
+        with pytest.raises(Unscored, match=r"only \d+% of the driver's points could be tracked, 50% are needed"):
+            metric.extract(dark)
+        with pytest.raises(Unscored, match="character's face has no extent"):
+            metric.extract(filmed(np.ones((68, 2))))
+
+    @pytest.mark.parametrize("name", ["eye_grid", "mouth_grid"])
+    def test_a_grid_has_two_sides(self, name: str) -> None:
+        with pytest.raises(UserError, match=f"{name}=1: accepted are whole numbers from 2"):
+            VideoPointTracking(LucasKanade(), **{name: 1})  # type: ignore[arg-type]
+
+    def test_the_footnote(self) -> None:
+        assert VideoPointTracking(LucasKanade()).protocol() == {
+            "tracker": "lucas_kanade",
+            "points": "20 x 20 eyes, 10 x 10 mouth",
+            "per": "clip",
+            "reference": "driver",
+        }
+        assert PointTracking(per_second=True).protocol()["per"] == "second"
+        assert VideoPointTracking.family == PointTracking.family == "motion"

@@ -4,16 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 from PIL import Image
 
 from charachbench import config, video
 from charachbench.benchmark.toy.build import build
 from charachbench.protocols import Metric, Sample
 from charachbench.video import Video
+from tests.composed import settings
 from tests.metrics import samples
-
-DEMO = Path(__file__).parents[2] / "conf" / "metrics" / "demo.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +45,7 @@ def finished(root: Path, truth: Path) -> tuple[Sample, Sample]:
 def test_the_oracle_beats_a_still_image_on_every_metric_but_flicker(root: Path) -> None:
     truths = sorted((root / "truth").glob("*.mkv"))
     assert len(truths) == 2
-    nodes = OmegaConf.to_object(OmegaConf.load(DEMO))
-    assert isinstance(nodes, dict)
+    nodes = settings("metrics=demo").metrics
     for name in ("nme", "nme_auc", "motion_error", "psnr", "ssim", "flicker"):
         metric: Metric = config.build(nodes[name], f"metrics.{name}", Metric)
         for truth in truths:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from charachbench.errors import UserError
-from metrics.tracking import LucasKanade
+from metrics.tracking import LucasKanade, Tracker
 from tests.metrics import samples
 
 
@@ -101,3 +101,39 @@ def test_wrong_settings_are_named(setting: str, value: float) -> None:
 def test_share_of_reliable_points_is_a_share() -> None:
     with pytest.raises(UserError, match=r"min_reliable: must be from 0 to 1, got 50"):
         LucasKanade(min_reliable=50)
+
+
+@pytest.mark.parametrize("count", [68, 300])
+def test_follows_points_that_are_no_landmarks(count: int) -> None:
+    points = np.random.default_rng(2).uniform(40, 120, (count, 2))
+    matrices = [samples.rotation(1.5 * t, (1.2 * t, -0.7 * t)) for t in range(8)]
+    frames, true = samples.move(samples.texture(), points, matrices)
+    found, reliable = LucasKanade().track(frames, points, landmarks=False)
+    assert found.shape == true.shape
+    assert reliable.shape == true.shape[:2]
+    assert reliable.mean() > 0.9
+    assert distances(found, true).mean() < 0.25
+    assert distances(true[-1], points).mean() > 10
+
+
+def test_where_a_point_lies_beside_the_skin_matters_to_landmarks_alone() -> None:
+    """Of points that are no landmarks each is followed by itself: their order does not matter."""
+    matrices = [samples.rotation(2 * t, (t, 0)) for t in range(4)]
+    frames, _ = samples.move(samples.texture(), samples.face(), matrices)
+    order = np.random.default_rng(0).permutation(68)
+    tracker = LucasKanade(max_round_trip=1)
+    found, _ = tracker.track(frames, samples.face(), landmarks=False)
+    shuffled, _ = tracker.track(frames, samples.face()[order], landmarks=False)
+    assert np.abs(found[:, order] - shuffled).max() < 1e-3
+    as_landmarks, _ = tracker.track(frames, samples.face())
+    assert np.abs(as_landmarks - found).max() > 1e-2
+
+
+def test_a_tracker_is_known_by_all_its_settings() -> None:
+    tracker: Tracker = LucasKanade()
+    assert tracker.protocol() == {"tracker": "lucas_kanade"}
+    assert tracker.identity() == LucasKanade().identity()
+    settings = ("wide_window", "narrow_window", "levels", "max_round_trip", "min_reliable")
+    others = [LucasKanade(**{setting: 1}).identity() for setting in settings]
+    assert all(other != tracker.identity() for other in others)
+    tracker.load("cpu")  # needs nothing
