@@ -159,12 +159,15 @@ def _factor(side: np.ndarray | Moments, fewest: int) -> tuple[np.ndarray, np.nda
 
 
 def _cholesky(covariance: np.ndarray) -> np.ndarray:
-    """Cholesky factor (rank, D) with pivoting, which a covariance without full rank has too."""
+    """Cholesky factor (D, D) or, of a covariance without full rank, that with pivoting, (rank, D)."""
     from scipy.linalg.lapack import dpstrf
 
-    triangle, pivots, rank, _ = dpstrf(covariance.T)  # transposed it is laid out as LAPACK wants it, and is the same
-    factor = np.empty((rank, len(covariance)))
-    factor[:, pivots - 1] = np.triu(triangle)[:rank]
+    try:
+        factor: np.ndarray = np.linalg.cholesky(covariance).T  # a third of the time of the other
+    except np.linalg.LinAlgError:
+        triangle, pivots, rank, _ = dpstrf(covariance.T)  # LAPACK lays it out transposed, which is the same
+        factor = np.empty((rank, len(covariance)))
+        factor[:, pivots - 1] = np.triu(triangle)[:rank]
     return factor
 
 
