@@ -86,7 +86,11 @@ def build_metrics(settings: config.Config) -> list[NamedMetric]:
                 f"metrics.{name}: has {which} weights; names end in {RANDOM_SUFFIX} if, and only if, they are"
             )
         versions = config.versions(node, f"metrics.{name}")
-        identity = {"config": _deciding(node), "versions": versions, "protocol": metric.protocol()}
+        try:
+            protocol = metric.protocol()
+        except UserError as error:  # weights that are nowhere, and have no registered hash
+            raise UserError(f"metrics.{name}: {error}") from error
+        identity = {"config": _deciding(node), "versions": versions, "protocol": protocol}
         metrics.append(NamedMetric(name, metric, identity))
     if not metrics:
         raise UserError("metrics: none are configured; accepted: metrics=demo, ...")
@@ -127,8 +131,8 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
                 loaded[named.name] = None
                 try:
                     named.metric.load(provenance.resolve_device(settings.device))
-                except UserError as error:
-                    loaded[named.name] = str(error)
+                except Exception as error:
+                    loaded[named.name] = reason_for(error)
         if reason := loaded[named.name]:
             raise UserError(reason)
 
@@ -178,11 +182,17 @@ def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[N
     entry, record = finished
     scores = entry.scores()
     wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}
-    return {key: metric for key, metric in wanted.items() if not _is_scored(scores.get(key))}
+    return {key: metric for key, metric in wanted.items() if not _is_final(scores.get(key), entry)}
 
 
-def _is_scored(score: dict[str, Any] | None) -> bool:
-    return score is not None and score["status"] in ("scored", "unscored")
+def _is_final(score: dict[str, Any] | None, entry: Entry) -> bool:
+    """Whether a pair need not be looked at again: errors are, and scores whose arrays are gone."""
+    if score is None or score["status"] == "error":
+        return False
+    if score["status"] == "unscored":
+        return True
+    reference = score["reference"]
+    return (entry.folder / score["array"]).is_file() and (not reference or entry.references.path(reference).is_file())
 
 
 def _score(
@@ -209,9 +219,7 @@ def _score(
             path = named.array_path(entry, pair, record["outputs"])
             array = None if metric.extraction() is None else read_array(path)
             if array is None:
-                array = np.asarray(metric.extract(sample))
-                if array.size == 0 or not np.isfinite(array).all():
-                    raise Unscored("the metric is not a finite number here")
+                array = finite(metric.extract(sample))
                 write_array(path, array)
             reference = metric.reference(sample)
             score |= {
@@ -231,6 +239,18 @@ def _score(
             score |= {"status": "error", "reason": reason_for(error), "traceback": traceback.format_exc()}
         scores[key] = score | {"seconds": round(time.perf_counter() - start, 4)}
     return scores
+
+
+def finite(array: np.ndarray) -> np.ndarray:
+    """What a metric extracted, if it is anything.
+
+    Raises:
+        Unscored: it is empty or not finite.
+    """
+    array = np.asarray(array)
+    if array.size == 0 or not np.isfinite(array).all():
+        raise Unscored("the metric is not a finite number here")
+    return array
 
 
 def lack(pair: Pair, need: Need) -> str | None:

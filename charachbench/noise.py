@@ -11,8 +11,8 @@ from typing import Any
 from charachbench import provenance
 from charachbench.benchmark.types import Benchmark
 from charachbench.config import Config
-from charachbench.errors import Unscored, UserError
-from charachbench.evaluate import NamedMetric, build_metrics, lack
+from charachbench.errors import Unscored, reason_for
+from charachbench.evaluate import NamedMetric, build_metrics, finite, lack
 from charachbench.progress import track
 from charachbench.protocols import References, Sample
 from charachbench.store import Run, read_json, write_json
@@ -63,17 +63,25 @@ def measure(settings: Config, benchmark: Benchmark, runs: Sequence[Run], pairs: 
                 noise = noises[named.name]
                 if noise.reason or (change in ("seed", "batch") and _same(settings, changed.settings, named.name)):
                     continue
+                reasons = []
                 try:
                     named.metric.load(provenance.resolve_device(changed.settings.device))
                     for run, samples in chosen:
-                        value, key = _number(named, benchmark, run, samples), (named.name, run.info.key)
+                        key = named.name, run.info.key
+                        try:
+                            value = _number(named, benchmark, run, samples)
+                        except Unscored as unscored:
+                            reasons.append(str(unscored))
+                            continue
                         if change == "configured":
                             configured[key] = value
-                        else:
+                        elif key in configured:
                             difference = abs(value - configured[key])
                             noise.differences[change] = max(difference, noise.differences.get(change, 0.0))
-                except (UserError, Unscored) as error:
-                    noise.reason = str(error)
+                except Exception as error:
+                    noise.reason = reason_for(error)
+                if len(reasons) == len(chosen):
+                    noise.reason = reasons[0]
     return noises
 
 
@@ -167,7 +175,7 @@ def _number(named: NamedMetric, benchmark: Benchmark, run: Run, samples: list[An
         try:
             if reason := next(filter(None, (lack(pair, need) for need in sorted(named.metric.needs))), None):
                 raise Unscored(reason)
-            arrays.append(named.metric.extract(sample))
+            arrays.append(finite(named.metric.extract(sample)))
             if kept := named.metric.reference(sample):
                 references[kept.key] = kept.array
         except Unscored as unscored:

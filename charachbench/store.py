@@ -124,13 +124,13 @@ class StoredReferences(References):
 
         def load() -> np.ndarray:
             array = read_array(path)
-            if array is None:
-                array = np.asarray(compute())
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_array(path, array)
-            return array
+            return np.asarray(compute()) if array is None else array
 
-        return Kept(key, recent.get(str(path), load, lambda array: array.nbytes))
+        array = recent.get(str(path), load, lambda array: array.nbytes)
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_array(path, array)
+        return Kept(key, array)
 
 
 def folder_name(name: str, key: str) -> str:
@@ -201,6 +201,11 @@ class Entry:
         value = read_json(self.folder / "scores.json")
         return value if isinstance(value, dict) else {}
 
+    @property
+    def references(self) -> StoredReferences:
+        """What metrics computed of characters, drivers and truths, in all of the store."""
+        return StoredReferences(self.folder.parents[2] / REFERENCES)
+
     def array_path(self, name: str, key: str) -> Path:
         """Where an array that metrics extracted is kept."""
         return self.folder / f"{folder_name(name, key)}.npy"
@@ -256,8 +261,7 @@ class Entry:
             return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
 
         made = video.read(self.video_path) if self.video_path.name in record["outputs"] else None
-        references = StoredReferences(self.folder.parents[2] / REFERENCES)
-        return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"), references)
+        return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"), self.references)
 
 
 @dataclass(frozen=True)

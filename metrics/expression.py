@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
+from importlib.metadata import version
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -29,7 +30,6 @@ class _FaceMetric(Metric):
 
     family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "down"
-    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __init__(
         self,
@@ -41,12 +41,14 @@ class _FaceMetric(Metric):
         if not 0 <= min_found <= 1:
             raise UserError(f"min_found={min_found}: accepted are numbers from 0 to 1")
         self.compared_with, self.min_found, self.weights = reference, min_found, weights
+        needs: frozenset[Need] = frozenset({"truth"} if reference == "truth" else ())
+        self.needs = needs  # type: ignore[misc]
         self._detector = MediaPipe(None if weights == _REGISTERED else weights, min_confidence=min_confidence)
 
     def protocol(self) -> dict[str, str | int | float]:
         """Model, weights, the least share of frames with a face, and the reference."""
         return {
-            "backbone": "MediaPipe face landmarker",
+            "backbone": f"MediaPipe {version('mediapipe')} face landmarker",
             "weights": weights.fingerprint(self.weights),
             "least_found": self.min_found,
             "reference": self.compared_with,

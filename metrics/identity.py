@@ -9,7 +9,7 @@ import numpy as np
 from charachbench import keys
 from charachbench.errors import Unscored, UserError
 from charachbench.landmarks import topology
-from charachbench.protocols import Device, Metric, Sample
+from charachbench.protocols import Device, Metric, Need, Sample
 from metrics.backbones.base import Backbone
 from metrics.landmarks import landmarks_of
 from metrics.sampling import checked, spread
@@ -53,6 +53,8 @@ class IdentitySimilarity(Metric):
             raise UserError(f"backbone={type(backbone).__name__}: takes clips; accepted are backbones of single frames")
         checked("frames", frames)
         self.backbone, self.frames, self.alignment, self.tracker = backbone, frames, alignment, tracker
+        needs: frozenset[Need] = frozenset({"character_landmarks"} if alignment == "landmarks" else ())
+        self.needs = needs  # type: ignore[misc]
 
     @property
     def random(self) -> bool:

@@ -257,6 +257,8 @@ class Akd(LandmarkMetric):
         if tracker is None and reference == "retargeted":
             raise UserError("reference=retargeted: needs a tracker, else nothing is compared")
         self.compared_with = reference
+        if reference == "truth":
+            self.needs = self.needs | {"truth_landmarks"}  # type: ignore[misc]
 
     def protocol(self) -> dict[str, str | int | float]:
         """Tracker and reference."""

@@ -183,9 +183,13 @@ class VideoPointTracking(LandmarkMetric):
         driver = sample.pair.driver
         if len(driver.landmarks) != len(sample.video):
             raise Unscored(f"the video has {len(sample.video)} frames, the driver {len(driver.landmarks)}")
-        identity = ["point tracks", driver.fingerprint, self._tracker.identity(), self.eye_grid, self.mouth_grid]
+        grids = [self.version, self._tracker.identity(), self.eye_grid, self.mouth_grid]
+        identity = ["point tracks", driver.fingerprint, *grids]
         wanted = sample.references.get(identity, lambda: self._driver_tracks(sample)).array
-        made = track_made(sample, self._track, self._grid(first_landmarks_of(sample)))
+        made = sample.once(
+            ("point tracks", repr(grids)),
+            lambda: track_made(sample, self._track, self._grid(first_landmarks_of(sample))),
+        )
         return _scored(sample, wanted, reliable(self._tracker, made, "points"), self.per_second)
 
     def _grid(self, landmarks: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,8 @@ from charachbench.errors import UserError, reason_for
 from charachbench.protocols import Device, Metric, Sample
 from metrics.backbones.base import shared
 from metrics.sampling import checked, spread
+
+_DRAWING = threading.Lock()
 
 
 class PyiqaScore(Metric):
@@ -84,7 +87,7 @@ class PyiqaScore(Metric):
         scores = []
         for frame in sample.video.frames[spread(len(sample.video), self.frames)]:
             pixels = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
-            with torch.random.fork_rng():  # some measures draw crops
+            with _DRAWING, torch.random.fork_rng():  # some measures draw crops, from the one generator of all threads
                 torch.manual_seed(self.seed)
                 scores.append(float(self._measure(pixels).flatten()[0]))
         return np.array(scores)

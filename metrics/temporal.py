@@ -33,8 +33,9 @@ def _grey(frames: np.ndarray) -> list[np.ndarray]:
     """Luminance of each frame, for optical flow."""
     import cv2
 
-    if max(frames.shape[1:3]) < _LEAST_SIDE:
-        raise Unscored(f"optical flow needs frames of {_LEAST_SIDE} pixels a side")
+    shorter, longer = sorted(frames.shape[1:3])
+    if shorter < max(_LEAST_SIDE, longer / 4):  # OpenCV's pyramid follows the longer side, and crashes on narrow frames
+        raise Unscored(f"optical flow needs frames of {_LEAST_SIDE} pixels a side, at most four times as long as wide")
     return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
 
 
@@ -67,7 +68,7 @@ class Flicker(Metric):
         return {"flow": "DIS ultrafast"}
 
     def extract(self, sample: Sample) -> np.ndarray:
-        """float32 (T - 2,), mean over pixels for each frame between two others."""
+        """float64 (T - 2,), mean over pixels for each frame between two others."""
         import cv2
 
         frames = _grey(_several(sample, 3, "flicker"))

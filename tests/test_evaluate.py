@@ -194,3 +194,14 @@ def test_a_damaged_video_is_an_error_of_its_pair_alone(tmp_path: Path) -> None:
 def test_wrong_metrics_are_told_before_anything_is_read(tmp_path: Path, metrics: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_metrics(settings(tmp_path, metrics=metrics))
+
+
+def test_a_score_whose_arrays_are_gone_is_made_again(tmp_path: Path) -> None:
+    config = settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift"}})
+    run(config)
+    for pattern in ("references/*.npy", "tiny-*/*/c0__d0-*/features-*.npy"):
+        for path in tmp_path.glob(pattern):
+            path.unlink()
+        assert run(config)[0].scored >= (2 if "references" in pattern else 1)  # of each driver, of one pair
+    assert len(list(tmp_path.glob("references/*.npy"))) == 2
+    assert run(config)[0].scored == 0

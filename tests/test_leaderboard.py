@@ -39,7 +39,7 @@ def table(
                 domain = "even" if int(character[1:]) % 2 == 0 else "odd"
                 rows.append(
                     ("b", method, method, method in controls, "", character, domain, driver, pair, metric, metric,
-                     status, value, reason, None, None)
+                     status, value, reason, None, None, 25.0)
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -109,12 +109,12 @@ def test_no_digit_below_the_noise_is_shown() -> None:
     for noise in (0.0, 1e-9, 0.003, 0.2, 5.0):
         board = aggregate(scores, METRICS[:1], noise={METRICS[0].signature: noise})
         shown[noise] = render.markdown(board).split("**")[1]
-    assert shown == {0.0: "1.235", 1e-9: "1.235", 0.003: "1.23", 0.2: "1", 5.0: "1"}
+    assert shown == {0.0: "1.235", 1e-9: "1.235", 0.003: "1.23", 0.2: "1", 5.0: "0"}
 
 
 def test_every_column_says_under_which_protocol_it_is() -> None:
     board = aggregate(table({"a": {"up": {"c0__d0": 1.0}}}), METRICS[:1])
-    assert board.protocols() == [f"{METRICS[0].signature}: version 1, n 1 pairs"]
+    assert board.protocols() == [f"{METRICS[0].signature}: version 1, fps 25, n 1 pairs"]
     for text in (render.markdown(board), render.latex(board).replace(r"\#", "#"), render.comma_separated(board)):
         assert METRICS[0].signature in text
 
@@ -234,4 +234,4 @@ def test_a_metric_of_sets_is_given_each_reference_once(tmp_path: Path) -> None:
     assert value(board, "roll", "shift") == pytest.approx(abs(made - drivers))
     assert board.rows[0].cells["shift"].samples == (24, 8)
     assert "§ shift: 24 against 8 rows of 3." in board.footnotes()
-    assert board.protocols() == [f"{metrics[0].signature}: version 1, reference driver, n 24 against 8"]
+    assert board.protocols() == [f"{metrics[0].signature}: version 1, reference driver, fps 25, n 24 against 8"]

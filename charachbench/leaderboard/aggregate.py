@@ -26,7 +26,7 @@ class Column:
     Attributes:
         family: what it is shown among.
         pairs: how many pairs its figures are over; None where that differs between methods.
-        decimals: how many to show.
+        decimals: how many to show; -1 shows tens.
         signature: of the protocol that all its figures follow.
         protocol: that in words.
         random: whether it looks through random weights.
@@ -68,12 +68,14 @@ class Cell:
         value: None where the method has no pair that counts.
         pairs: over how many pairs.
         samples: of a metric of sets, how many frames or clips it is over, and how many they are compared with.
+        reason: why there is no value, where that is not for want of pairs.
         rank: 1 for the best and 2 for the second of the rows that are ranked, else 0.
     """
 
     value: float | None
     pairs: int
     samples: tuple[int, int] | None = None
+    reason: str = ""
     rank: int = 0
 
 
@@ -186,6 +188,10 @@ def aggregate(
         if aggregation is Aggregation.shared_pairs:
             cells = {method: rows[rows["pair"].isin(shared)] for method, rows in cells.items()}
         figures[named.name] = {method: _summary(named.metric, rows) for method, rows in cells.items()}
+        if all(cell.value is None for cell in figures[named.name].values()):
+            told = [cell.reason for cell in figures[named.name].values() if cell.reason]
+            absent[named.name] = told[0] if told else "no pair has a score under every shown method"
+            continue
         counts = {cell.pairs for cell in figures[named.name].values()}
         columns.append(
             Column(
@@ -196,7 +202,7 @@ def aggregate(
                 pairs=counts.pop() if len(counts) == 1 else None,
                 decimals=_decimals(figures[named.name].values(), (noise or {}).get(named.signature, 0.0)),
                 signature=named.signature,
-                protocol=_protocol(named.metric, list(figures[named.name].values())),
+                protocol=_protocol(named.metric, list(figures[named.name].values()), scored["fps"].unique()),
                 random=named.metric.random,
                 caveat=_caveat(named.metric, cells, figures[named.name]),
             )
@@ -254,8 +260,8 @@ def _summary(metric: Metric, rows: pd.DataFrame) -> Cell:
     arrays, references = _Arrays(rows["array"]), _Arrays(rows["reference"].dropna().unique())
     try:
         value = metric.summarise(arrays, references)
-    except Unscored:  # too few samples, say, of a domain
-        return Cell(None, len(rows))
+    except Unscored as unscored:  # too few samples, say, of a domain
+        return Cell(None, len(rows), reason=str(unscored))
     return Cell(value, len(rows), None if metric.per_pair else (arrays.rows(), references.rows()))
 
 
@@ -280,12 +286,13 @@ def _decimals(cells: Iterable[Cell], noise: float) -> int:
     """Four significant digits of the largest figure, but none below the noise."""
     largest = max((abs(cell.value) for cell in cells if cell.value), default=1.0)
     decimals = int(np.clip(3 - np.floor(np.log10(largest)), 0, 6))
-    return decimals if noise <= 0 else int(np.clip(np.floor(-np.log10(noise)), 0, decimals))
+    return decimals if noise <= 0 else int(np.clip(np.floor(-np.log10(noise)), -9, decimals))
 
 
-def _protocol(metric: Metric, cells: Sequence[Cell]) -> str:
-    """The facts of a metric's protocol and its sample sizes, in words."""
+def _protocol(metric: Metric, cells: Sequence[Cell], rates: Iterable[float]) -> str:
+    """The facts of a metric's protocol, the videos' frames per second and its sample sizes, in words."""
     facts = {"version": metric.version, **metric.protocol()}
+    facts["fps"] = " or ".join(f"{rate:g}" for rate in sorted(rates))
     counts = sorted({cell.samples for cell in cells if cell.samples})
     if counts:
         facts["n"] = " or ".join(f"{made} against {true}" for made, true in (counts[0], counts[-1])[: len(counts)])

@@ -35,7 +35,7 @@ def _figure(cell: Cell | None, column: Column | None, board: Leaderboard, style:
     if cell is None or cell.value is None or column is None:
         return style.plain("–")
     write = {1: style.best, 2: style.second}.get(cell.rank, style.plain)
-    figure = write(f"{cell.value:.{column.decimals}f}")
+    figure = write(f"{round(cell.value, column.decimals):.{max(column.decimals, 0)}f}")
     return figure if column.pairs is not None or cell.pairs == board.pairs else f"{figure} ({cell.pairs})"
 
 
@@ -56,7 +56,8 @@ def _domain_table(board: Leaderboard, name: str, style: Style) -> list[list[str]
         for part in board.domains.values():
             cells = next((other.cells for other in part.rows if other.method == row.method), {})
             column = next((column for column in part.columns if column.name == name), None)
-            figures.append(_figure(cells.get(name), column, part, style))
+            mark = " §" if column is not None and column.caveat else ""
+            figures.append(_figure(cells.get(name), column, part, style) + style.plain(mark))
         lines.append([style.plain(_name(row)), *figures])
     return lines
 
@@ -96,7 +97,7 @@ def comma_separated(board: Leaderboard) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         ["benchmark", "domain", "method", "control", "given", "made", "failed", "pairs", "metric", "unit", "direction",
-         "value", "scored_pairs", "samples", "reference_samples", "signature"]
+         "value", "scored_pairs", "samples", "reference_samples", "signature", "caveat"]
     )  # fmt: skip
     for domain, part in (("all", board), *board.domains.items()):
         for row in part.rows:
@@ -106,7 +107,7 @@ def comma_separated(board: Leaderboard) -> str:
                 writer.writerow(
                     [board.benchmark, domain, row.method, row.control, row.given, row.made, row.failed, part.pairs,
                      column.name, column.unit, column.direction, value, cell.pairs, *(cell.samples or ("", "")),
-                     column.signature]
+                     column.signature, column.caveat]
                 )  # fmt: skip
     return out.getvalue()
 
@@ -144,6 +145,7 @@ def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> 
 
 
 def _latex_escape(text: str) -> str:
+    text = " ".join(text.split())  # an empty line would end the caption
     special = {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",

@@ -15,9 +15,10 @@ from charachbench import config, keys, provenance
 from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
-from charachbench.evaluate import NamedMetric, lack
+from charachbench.evaluate import NamedMetric, finite, lack
 from charachbench.progress import track
 from charachbench.protocols import Kept, Metric, References, Sample
+from charachbench.store import StoreError
 from charachbench.validation.corruptions import CLAIMS, CORRUPTIONS, VERSION, Clip, corrupt
 
 log = logging.getLogger(__name__)
@@ -131,8 +132,8 @@ def load(metrics: Sequence[NamedMetric], device: str) -> tuple[list[NamedMetric]
         try:
             named.metric.load(provenance.resolve_device(device))
             loaded.append(named)
-        except UserError as error:
-            missing[named.name] = str(error)
+        except Exception as error:
+            missing[named.name] = reason_for(error)
     return loaded, missing
 
 
@@ -210,6 +211,8 @@ def extract(
                 one.arrays[step][pair.name] = values
             except Unscored as unscored:
                 one.reasons[step][pair.name] = str(unscored)
+            except StoreError:
+                raise
             except Exception as error:
                 one.reasons[step][pair.name] = reason_for(error)
                 where = f"{one.named.name} of {pair.name}" + (f" under {step[0]} {step[1]}" if step[0] else "")
@@ -217,18 +220,6 @@ def extract(
                     raise UserError(f"{where} failed: {reason_for(error)}") from error
                 failures.setdefault(one.named.name, f"{where}: {reason_for(error)}")
     return found, list(failures.values())
-
-
-def finite(values: Any) -> np.ndarray:
-    """The array.
-
-    Raises:
-        Unscored: it is empty, or a value is not finite.
-    """
-    array = np.asarray(values)
-    if array.size == 0 or not np.isfinite(array).all():
-        raise Unscored("the metric is not a finite number here")
-    return array
 
 
 def respond(extracted: Extracted, corruption: str, severities: int) -> Response:

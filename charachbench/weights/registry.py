@@ -250,11 +250,11 @@ HUB = {
         revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
     ),
     "videomae": Repository(
-        hub="MCG-NJU/videomae-base-finetuned-kinetics",
+        hub="MCG-NJU/videomae-base-finetuned-ssv2",
         purpose="features of clips (VideoMAE)",
         licence="CC-BY-NC-4.0",
-        files=("config.json", "preprocessor_config.json", "model.safetensors"),
-        revision="488eb9a0565f257b32866000305c8178965eb9f6",
+        files=("config.json", "preprocessor_config.json", "pytorch_model.bin"),
+        revision="873e7dfcd91479c8e10d75f7e402573dbdb6f98e",
     ),
     "faceshot_gallery": Repository(
         hub="Gaojunyao/FaceShot",

@@ -40,7 +40,7 @@ class VideoMae(Backbone):
         model: VideoMAE with a classifier, a folder in transformers' layout or a name of the hub.
         revision: on the hub; null for its main branch.
         resolution: of the network's input, in pixels.
-        dtype: ``auto``, ``fp32``, ``fp16`` or ``bf16``; auto is fp16 on a GPU, fp32 elsewhere.
+        dtype: of the network: ``fp32``, ``fp16`` or ``bf16``.
         batch: how many clips go through the network at once; on a CPU more are not faster.
     """
 
@@ -51,7 +51,7 @@ class VideoMae(Backbone):
         model: str = "MCG-NJU/videomae-base-finetuned-ssv2",
         revision: str | None = "873e7dfcd91479c8e10d75f7e402573dbdb6f98e",
         resolution: int = 224,
-        dtype: Precision = "auto",
+        dtype: Precision = "fp32",
         batch: int = 1,
     ) -> None:
         if resolution < 1:
@@ -76,7 +76,7 @@ class VideoMae(Backbone):
             "backbone": f"VideoMAE {self.model.rstrip('/').rpartition('/')[2]}",
             "weights": pretrained.fingerprint(self.model, self.revision, "model")[:8],
             "input": f"{self.resolution} px, bilinear, antialiased",
-            "dtype": self.dtype,
+            "precision": self.dtype,
         }
 
     def build(self, device: Device) -> Callable[[torch.Tensor], torch.Tensor]:

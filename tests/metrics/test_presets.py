@@ -1,7 +1,11 @@
 """The presets of metrics: all can be made, without weights and without loading anything."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from charachbench import weights
 from charachbench.evaluate import NamedMetric, build_metrics
 from metrics.tracking import LucasKanade
 from tests.composed import settings
@@ -40,3 +44,17 @@ def test_the_papers_four() -> None:
     metrics = preset("paper")
     assert {"arcface", "hyperiqa", "aesthetic", "point_tracking"} <= set(metrics)
     assert metrics["arcface"].metric.protocol()["alignment"] == "none, whole frame"
+    assert metrics["point_tracking"].metric.protocol()["tracker"] == "CoTracker3 offline"
+
+
+def test_every_network_of_the_hub_is_registered_under_its_commit() -> None:
+    models = {node["model"]: node["revision"] for node in _nodes(settings("metrics=full").metrics) if "model" in node}
+    assert len(models) == 3
+    assert models == {entry.hub: entry.revision for entry in weights.HUB.values() if entry.hub in models}
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _nodes(value)

@@ -127,6 +127,8 @@ class TestWarpingError:
         for metric in (WarpingError(), Flicker()):
             with pytest.raises(Unscored, match="frames of 12 pixels a side"):
                 score(metric, np.zeros((4, 8, 8, 3)))
+            with pytest.raises(Unscored, match="at most four times as long as wide"):  # OpenCV would crash
+                score(metric, np.zeros((4, 12, 200, 3)))
 
 
 def jitter(points: np.ndarray, size: float = 1) -> np.ndarray:
