@@ -79,7 +79,10 @@ def build_metrics(settings: config.Config) -> list[NamedMetric]:
     for name, node in settings.metrics.items():
         if node is None:
             continue  # `metrics.ssim=null` leaves one out
-        metric = config.build(node, f"metrics.{name}", Metric)
+        try:
+            metric = config.build(node, f"metrics.{name}", Metric)
+        except UserError as error:  # a constructor does not know what it is called
+            raise error if str(error).startswith("metrics.") else UserError(f"metrics.{name}: {error}") from error
         if metric.random != name.endswith(RANDOM_SUFFIX):
             which = "random" if metric.random else "no random"
             raise UserError(
@@ -113,8 +116,46 @@ class Tally:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: list[NamedMetric]) -> Tally:
+class Loader:
+    """Loads each metric once, whatever the number of runs and threads, and remembers why one could not be."""
+
+    def __init__(self, device: str) -> None:
+        self._device, self._lock = device, threading.Lock()
+        self.reasons: dict[str, str | None] = {}
+
+    def __call__(self, named: NamedMetric) -> None:
+        """Load it, unless that was tried before.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        with self._lock:
+            if named.name not in self.reasons:
+                self.reasons[named.name] = None
+                try:
+                    named.metric.load(provenance.resolve_device(self._device))
+                except Exception as error:
+                    self.reasons[named.name] = reason_for(error)
+                    log.error("%s failed: %s", named.name, self.reasons[named.name])
+        if reason := self.reasons[named.name]:
+            raise UserError(reason)
+
+
+def evaluate(
+    settings: config.Config,
+    benchmark: Benchmark,
+    run: Run,
+    metrics: list[NamedMetric],
+    load: Loader | None = None,
+) -> Tally:
     """Score every finished pair of a run that a metric has not scored; each video is decoded once.
+
+    Args:
+        settings: their ``device`` and ``on_error`` count.
+        benchmark: whose pairs.
+        run: whose videos.
+        metrics: to score them with.
+        load: shared between runs that are scored one after the other.
 
     Raises:
         UserError: a metric failed and ``on_error`` is ``raise``.
@@ -122,19 +163,7 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
     finished = run.finished(benchmark)
     todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
-    loaded: dict[str, str | None] = {}  # by name, why a metric could not be loaded
-    loading = threading.Lock()
-
-    def load(named: NamedMetric) -> None:
-        with loading:
-            if named.name not in loaded:
-                loaded[named.name] = None
-                try:
-                    named.metric.load(provenance.resolve_device(settings.device))
-                except Exception as error:
-                    loaded[named.name] = reason_for(error)
-        if reason := loaded[named.name]:
-            raise UserError(reason)
+    load = load or Loader(settings.device)
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
@@ -153,8 +182,9 @@ def evaluate(settings: config.Config, benchmark: Benchmark, run: Run, metrics: l
         for score in new.values():
             if score["status"] == "error":
                 name = score["metric"]
-                where = name if loaded.get(name) else f"{name} of {run.info.method_name}, pair {pair.name}"
-                if where not in tally.errors:
+                unloaded = load.reasons.get(name)
+                where = name if unloaded else f"{name} of {run.info.method_name}, pair {pair.name}"
+                if not unloaded:
                     log.error("%s failed: %s", where, score["reason"])
                 tally.errors[where] = score["reason"]
                 if settings.on_error == "raise":
@@ -200,7 +230,7 @@ def _score(
     entry: Entry,
     record: dict[str, Any],
     metrics: dict[str, NamedMetric],
-    load: Callable[[NamedMetric], None],
+    load: Loader,
 ) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
     sample: Sample | None = None

@@ -96,7 +96,11 @@ def write(folder: Path, noises: dict[str, Noise]) -> Path:
 
 def read(folder: Path) -> dict[str, float]:
     """By signature, the spread that was measured; empty where none was."""
-    return {signature: noise["spread"] for signature, noise in (read_json(folder / FILE) or {}).items()}
+    found = read_json(folder / FILE)
+    measured = found.items() if isinstance(found, dict) else []
+    return {
+        signature: noise["spread"] for signature, noise in measured if isinstance(noise, dict) and "spread" in noise
+    }
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,11 @@ class RunInfo:
     schema: int = SCHEMA
 
 
+def _is_score(score: Any) -> bool:
+    needed = {"scored": {"value", "array", "reference"}, "unscored": {"reason"}, "error": {"reason"}}
+    return isinstance(score, dict) and score.get("status") in needed and needed[score["status"]] <= score.keys()
+
+
 @dataclass(frozen=True)
 class Entry:
     """The folder of one pair within a run."""
@@ -199,7 +204,7 @@ class Entry:
     def scores(self) -> dict[str, dict[str, Any]]:
         """What metrics made of the pair, by metric key."""
         value = read_json(self.folder / "scores.json")
-        return value if isinstance(value, dict) else {}
+        return {key: score for key, score in value.items() if _is_score(score)} if isinstance(value, dict) else {}
 
     @property
     def references(self) -> StoredReferences:
@@ -255,7 +260,17 @@ class Entry:
         return all((self.folder / name).is_file() for name in record["outputs"])
 
     def read_sample(self, pair: Pair, record: dict[str, Any]) -> Sample:
-        """What metrics are handed."""
+        """What metrics are handed.
+
+        Raises:
+            UserError: a file is not what was generated.
+        """
+        for name, digest_then in record["outputs"].items():
+            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != digest_then:
+                raise UserError(
+                    f"{self.folder / name}: was damaged or changed since it was generated; remove the folder and "
+                    "generate the pair again"
+                )
 
         def array(name: str) -> np.ndarray | None:
             return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None

@@ -63,6 +63,8 @@ class _DistanceOfSets(Metric):
         if reference == "character" and features.takes_clips:
             raise UserError(f"reference=character: {backbone} takes clips, of a picture there are none; accepted are "
                             "truth and driver")  # fmt: skip
+        if features.takes_clips and (_LENGTH if length is None else length) < features.least_frames:
+            raise UserError(f"length={length}: {backbone} takes clips of {features.least_frames} frames or more")
         self.features, self.frames, self.clips = features, frames, clips
         self.length, self.stride = _LENGTH if length is None else length, 1 if stride is None else stride
         self.compared_with = reference
@@ -145,7 +147,7 @@ class FrechetDistance(_DistanceOfSets):
             return ""
         return (
             f"{self._sizes(samples, references)}, not more than its {dimensions} dimensions: biased upwards, "
-            "compare rows only; see KID"
+            "compare rows only (a kernel distance, such as KID, is unbiased)"
         )
 
 

@@ -14,6 +14,7 @@ from charachbench.protocols import Device, Metric, Sample
 from metrics.backbones.base import shared
 from metrics.sampling import checked, spread
 
+_NOT_OF_SINGLE_IMAGES = {"fid", "fid_mmd", "fid_dinov2", "sfid", "inception_score", "clipscore"}
 _DRAWING = threading.Lock()
 
 
@@ -64,7 +65,7 @@ class PyiqaScore(Metric):
             import pyiqa
         except ImportError as error:
             raise UserError(f"pyiqa cannot be imported ({error}): pip install charachbench[iqa]") from error
-        known = pyiqa.list_models(metric_mode="NR")
+        known = [name for name in pyiqa.list_models(metric_mode="NR") if name not in _NOT_OF_SINGLE_IMAGES]
         if self.name not in known:
             raise UserError(f"name={self.name}: pyiqa has no such measure without reference; it has {', '.join(known)}")
         key = keys.digest(["pyiqa", self.name, device])
@@ -77,7 +78,7 @@ class PyiqaScore(Metric):
             return pyiqa.create_metric(self.name, device=device)
         except Exception as error:
             raise UserError(
-                f"name={self.name}: pyiqa cannot make it, nor get its weights without the network ({reason_for(error)})"
+                f"name={self.name}: pyiqa cannot make it, or cannot get its weights ({reason_for(error)})"
             ) from error
 
     def extract(self, sample: Sample) -> np.ndarray:

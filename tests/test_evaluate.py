@@ -1,5 +1,6 @@
 """Evaluation: every pair ends as scored, unscored or error, once."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,28 @@ def test_a_damaged_video_is_an_error_of_its_pair_alone(tmp_path: Path) -> None:
 def test_wrong_metrics_are_told_before_anything_is_read(tmp_path: Path, metrics: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_metrics(settings(tmp_path, metrics=metrics))
+
+
+def test_scores_of_a_wrong_shape_are_made_again(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    _, scores = run(config)
+    for index, path in enumerate(sorted(tmp_path.glob("tiny-*/*/*/scores.json"))):
+        key = next(iter(json.loads(path.read_text())))
+        path.write_text(json.dumps({key: [5, {}, {"status": "scored"}][index % 3], "x": None}))
+    again, after = run(config)
+    assert again.scored == len(scores) == len(after)
+
+
+def test_a_video_that_was_changed_is_an_error(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    store = Store(tmp_path)
+    benchmark = open_benchmark(config, store)
+    outcome = generate(config, benchmark, store)
+    finished = outcome.run.finished(benchmark)
+    finished["c0__d0"][0].video_path.write_bytes(finished["c1__d0"][0].video_path.read_bytes())
+    tally = evaluate(config, benchmark, outcome.run, build_metrics(config))
+    assert list(tally.errors) == ["brightness of roll, pair c0__d0"]
+    assert "was damaged or changed since it was generated" in next(iter(tally.errors.values()))
 
 
 def test_a_score_whose_arrays_are_gone_is_made_again(tmp_path: Path) -> None:

@@ -96,6 +96,22 @@ def test_a_metric_that_nobody_has_is_absent_with_the_reason() -> None:
     assert "Absent: down: out of luck." in render.markdown(board)
 
 
+def test_a_method_without_any_score_says_why() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.0, "c1__d0": 2.0}}, "b": {"up": {"c0__d0": None, "c1__d0": None}}})
+    other = scores["method"] == "b"
+    scores.loc[other, "status"] = ["unscored", "pending"]
+    scores.loc[other, "reason"] = ["no face found", "not scored yet"]
+    assert "–: up of b: no face found." in aggregate(scores, METRICS[:1]).footnotes()
+
+
+def test_a_damaged_array_is_told_with_its_remedy(tmp_path: Path) -> None:
+    config = settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift"}})
+    scores, metrics = _score(config), build_metrics(config)
+    Path(scores["array"].iloc[0]).write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"features-.*npy: cannot be read; remove it and run `charachbench evaluate`"):
+        aggregate(scores, metrics)
+
+
 def test_figures_under_different_protocols_never_share_a_column() -> None:
     scores = table({"a": {"up": {"c0__d0": 1.0}}, "b": {"up": {"c0__d0": 2.0}}})
     scores.loc[scores["method"] == "b", "signature"] = "up#other"

@@ -89,7 +89,8 @@ def _weights(verify: bool) -> Table:
         "'charachbench weights metrics=NAME method=NAME'",
     )  # fmt: skip
     for column in ("name", "state", "size", "licence", "for", "where"):
-        table.add_column(column, overflow="fold", justify="right" if column == "size" else "left")
+        right, whole = column == "size", column in ("name", "state", "size")  # names are to be copied
+        table.add_column(column, overflow="fold", justify="right" if right else "left", no_wrap=whole)
     for name in (*weights.REGISTRY, *weights.HUB):
         entry = weights.REGISTRY.get(name) or weights.HUB[name]
         here = status(name, verify)

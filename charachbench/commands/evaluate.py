@@ -5,7 +5,7 @@ from pathlib import Path
 
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
-from charachbench.evaluate import Tally, build_metrics, evaluate
+from charachbench.evaluate import Loader, Tally, build_metrics, evaluate
 from charachbench.generate import describe_run
 from charachbench.store import Run, Store
 
@@ -23,7 +23,9 @@ def execute(settings: Config) -> list[str]:
         runs = [run for run in runs if run.info.key == key]
     if not runs:
         log.info("nothing to evaluate: no run of %s in %s", settings.method_name or benchmark.name, settings.results)
-    return [line for run in runs for line in report(run, evaluate(settings, benchmark, run, metrics))]
+    load = Loader(settings.device)
+    failed = [line for run in runs for line in report(run, evaluate(settings, benchmark, run, metrics, load))]
+    return list(dict.fromkeys(failed))  # what could not be loaded is told of every run
 
 
 def report(run: Run, tally: Tally) -> list[str]:

@@ -124,12 +124,13 @@ class Leaderboard:
         """What each column is, and under which signature it may be compared with others."""
         return [f"{column.signature}: {column.protocol}" for column in self.columns]
 
-    def footnotes(self) -> list[str]:
-        """What a reader must know to read the figures."""
+    def footnotes(self, columns: Sequence[Column] | None = None) -> list[str]:
+        """What a reader must know to read the figures, of some columns or of all."""
         notes = []
+        columns = self.columns if columns is None else columns
         if self.aggregation is Aggregation.shared_pairs:
             notes.append("Figures are means over the pairs that every shown method has under that metric.")
-            short = [f"{c.name}: {c.pairs} of {self.pairs} pairs" for c in self.columns if c.pairs != self.pairs]
+            short = [f"{c.name}: {c.pairs} of {self.pairs} pairs" for c in columns if c.pairs != self.pairs]
             notes += [f"{'; '.join(short)}."] if short else []
         else:
             notes.append("Figures are means over each method's own pairs, their number in brackets where some lack.")
@@ -137,12 +138,18 @@ class Leaderboard:
             notes.append("‡ control: shows a metric's floor or ceiling, not ranked.")
         if any("landmarks" in row.given for row in self.rows):
             notes.append("† is given the character's annotated landmarks.")
-        if random := [column.name for column in self.columns if column.random]:
+        if random := [column.name for column in columns if column.random]:
             notes.append(
                 f"{', '.join(random)}: through networks with random weights, a weaker yardstick than trained ones, and "
                 "not comparable with their figures."
             )
-        notes += [f"§ {column.name}: {column.caveat}." for column in self.columns if column.caveat]
+        notes += [f"§ {column.name}: {column.caveat}." for column in columns if column.caveat]
+        lacking: dict[str, list[str]] = {}
+        for row in self.rows:
+            for name, cell in ((column.name, row.cells[column.name]) for column in columns):
+                if cell.value is None and cell.reason:
+                    lacking.setdefault(cell.reason, []).append(f"{name} of {row.method}")
+        notes += [f"–: {', '.join(where)}: {reason}." for reason, where in lacking.items()]
         for reason in dict.fromkeys(self.absent.values()):
             names = [name for name, other in self.absent.items() if other == reason]
             notes.append(f"Absent: {', '.join(names)}: {reason}.")
@@ -180,19 +187,21 @@ def aggregate(
             )
         scored = mine[mine["status"] == "scored"]
         if scored.empty:
-            reasons = mine.loc[mine["reason"] != "", "reason"]
-            absent[named.name] = str(reasons.mode().iloc[0]) if len(reasons) else "no pair has been scored"
+            absent[named.name] = _reason(mine)
             continue
         cells = {str(method): rows for method, rows in scored.groupby("method", sort=False)}
         shared = set.intersection(*(set(rows["pair"]) for rows in cells.values()))
         if aggregation is Aggregation.shared_pairs:
             cells = {method: rows[rows["pair"].isin(shared)] for method, rows in cells.items()}
         figures[named.name] = {method: _summary(named.metric, rows) for method, rows in cells.items()}
+        for method in methods:
+            if method not in cells:
+                figures[named.name][method] = Cell(None, 0, reason=_reason(mine[mine["method"] == method]))
         if all(cell.value is None for cell in figures[named.name].values()):
             told = [cell.reason for cell in figures[named.name].values() if cell.reason]
             absent[named.name] = told[0] if told else "no pair has a score under every shown method"
             continue
-        counts = {cell.pairs for cell in figures[named.name].values()}
+        counts = {len(rows) for rows in cells.values()}
         columns.append(
             Column(
                 name=named.name,
@@ -275,11 +284,28 @@ class _Arrays(Sequence[np.ndarray]):
         return len(self._paths)
 
     def __getitem__(self, index: Any) -> Any:
-        return np.load(self._paths[index], allow_pickle=False)
+        return self._read(self._paths[index])
 
     def rows(self) -> int:
         """Of all together; reads no more than headers."""
-        return sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in self._paths)
+        return sum(len(self._read(path, mmap_mode="r")) for path in self._paths)
+
+    @staticmethod
+    def _read(path: str, **options: Any) -> np.ndarray:
+        try:
+            array: np.ndarray = np.load(path, allow_pickle=False, **options)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path}: cannot be read; remove it and run `charachbench evaluate` again") from error
+        return array
+
+
+def _reason(rows: pd.DataFrame) -> str:
+    """The most frequent reason why pairs have no score, what metrics say before what methods say."""
+    for statuses in (("unscored", "error"), ("failed",), ("pending", "missing")):
+        reasons = rows.loc[rows["status"].isin(statuses), "reason"]
+        if len(reasons):
+            return str(reasons.mode().iloc[0])
+    return "no pair has been scored"
 
 
 def _decimals(cells: Iterable[Cell], noise: float) -> int:

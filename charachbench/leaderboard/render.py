@@ -125,7 +125,7 @@ def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> 
         line for line, column in zip(board.protocols(), board.columns, strict=True) if column in columns
     )
     about = f"{board.benchmark}{f', {family}' if family else ''}: {board.pairs} pairs."
-    caption = " ".join([about, *board.footnotes(), f"{protocols}."])
+    caption = " ".join([about, *board.footnotes(columns), f"{protocols}."])
     return "\n".join(
         [
             r"\begin{table}",

@@ -26,10 +26,12 @@ class Backbone(ABC):
 
     Attributes:
         takes_clips: whether ``embed`` takes clips (N, T, H, W, 3) or frames (N, H, W, 3).
+        least_frames: of a clip.
         version: raised whenever features can change.
     """
 
     takes_clips: ClassVar[bool] = False
+    least_frames: ClassVar[int] = 1
     version: ClassVar[int] = 1
 
     _network: Any

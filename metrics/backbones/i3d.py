@@ -63,6 +63,7 @@ class I3d(Backbone):
     """
 
     takes_clips: ClassVar[bool] = True
+    least_frames: ClassVar[int] = LEAST_FRAMES
 
     def __init__(
         self, weights: str = "i3d_torchscript", seed: int = 0, resolution: int = TRAINED_ON, batch: int = 1
