@@ -90,7 +90,8 @@ def write(folder: Path, noises: dict[str, Noise]) -> Path:
     path = folder / FILE
     measured = {noise.signature: {"spread": noise.spread, "differences": noise.differences} for noise in noises.values()
                 if not noise.reason}  # fmt: skip
-    write_json(path, (read_json(path) or {}) | measured)
+    before = read_json(path)
+    write_json(path, (before if isinstance(before, dict) else {}) | measured)
     return path
 
 
