@@ -1,6 +1,6 @@
 """Scoring with networks, against loops in which each metric decodes and processes every video and reference itself.
 
-Random weights stand in for trained ones. ``--full`` takes the networks at their full sizes (minutes).
+As existing suites do (H2CEvaluator among them, which embeds the character once more for every frame). Random weights stand in for trained ones. ``--full`` takes the networks at their full sizes (minutes).
 """
 
 import logging
@@ -22,6 +22,7 @@ from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.collect import collect
 from charachbench.protocols import References, Sample
 from charachbench.store import Run, Store
+from metrics.identity import IdentitySimilarity
 
 METHODS = ("still", "driver_copy", "oracle")
 RANDOM = ("lpips_random", "fid_random", "kid_random", "fvd_random", "identity_random")
@@ -79,6 +80,8 @@ def apart(benchmark: Benchmark, runs: list[Run], metrics: list[NamedMetric], tru
                 made = video.read(entry.video_path)
                 sample = Sample(replace(pair, truth=truth), made, references=References())
                 arrays.append(named.metric.extract(sample))
+                if isinstance(named.metric, IdentitySimilarity):
+                    named.metric.backbone.embed(np.repeat(pair.character.image[None], len(made), axis=0))
                 if kept := named.metric.reference(sample):
                     references.append(kept.array)
             numbers[f"{named.name} {run.info.method_name}"] = named.metric.summarise(arrays, references)

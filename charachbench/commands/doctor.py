@@ -86,9 +86,9 @@ def _weights(verify: bool) -> Table:
     table = Table(
         title="Weights", box=box.SIMPLE, title_justify="left", title_style="bold", caption_justify="left",
         caption="get some by 'charachbench weights weights.names=\\[NAME,NAME]', or what settings need by "
-        "'charachbench weights metrics=NAME method=NAME'",
+        "'charachbench weights metrics=NAME method=NAME'; files also count in a folder that $CHARACBENCH_WEIGHTS names",
     )  # fmt: skip
-    for column in ("name", "state", "size", "licence", "for", "where"):
+    for column in ("name", "state", "size", "for, licence, where"):
         right, whole = column == "size", column in ("name", "state", "size")  # names are to be copied
         table.add_column(column, overflow="fold", justify="right" if right else "left", no_wrap=whole)
     for name in (*weights.REGISTRY, *weights.HUB):
@@ -99,9 +99,7 @@ def _weights(verify: bool) -> Table:
             name,
             f"[{style}]{here.state.value}[/]",
             readable(here.size),
-            entry.licence,
-            entry.purpose,
-            escape(str(here.path)) if here.path else "",
+            escape("\n".join([entry.purpose, entry.licence, *([str(here.path)] if here.path else [])])),
         )
     return table
 
