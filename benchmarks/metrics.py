@@ -1,7 +1,7 @@
 """Scoring with networks, against loops in which each metric decodes and processes every video and reference itself.
 
-So do existing suites, among them H2CEvaluator, which also embeds the character once more for every frame. Random weights
-stand in for trained ones; ``--full`` takes the networks at their full sizes (minutes).
+So do existing suites, among them H2CEvaluator, which also embeds the character once more for every frame. Random
+weights stand in for trained ones; ``--full`` takes the networks at their full sizes (minutes).
 """
 
 import logging
