@@ -240,9 +240,7 @@ def _score(
         metric = named.metric
         score: dict[str, Any] = {"metric": named.name, "signature": named.signature, "unit": metric.unit}
         try:
-            for need in sorted(metric.needs):
-                if reason := lack(pair, need):
-                    raise Unscored(reason)
+            require(pair, metric)
             load(named)
             if sample is None:
                 sample = entry.read_sample(pair, record)
@@ -254,7 +252,7 @@ def _score(
             reference = metric.reference(sample)
             score |= {
                 "status": "scored",
-                "protocol": metric.protocol(),
+                "protocol": named.identity["protocol"],
                 "value": metric.summarise([array]) if metric.per_pair else None,
                 "array": path.name,
                 "reference": reference and reference.key,
@@ -283,7 +281,18 @@ def finite(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def lack(pair: Pair, need: Need) -> str | None:
+def require(pair: Pair, metric: Metric) -> None:
+    """Check that a pair has what a metric needs.
+
+    Raises:
+        Unscored: it has not.
+    """
+    for need in sorted(metric.needs):
+        if reason := _lack(pair, need):
+            raise Unscored(reason)
+
+
+def _lack(pair: Pair, need: Need) -> str | None:
     """Why a pair lacks what a metric needs; None where it has it. Looks at nothing that is not needed."""
     look: dict[Need, tuple[Callable[[], object], str]] = {
         "truth": (lambda: pair.truth, "needs the true video, which is not known"),

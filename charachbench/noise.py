@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from charachbench import provenance
+from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark
 from charachbench.config import Config
 from charachbench.errors import Unscored, reason_for
-from charachbench.evaluate import NamedMetric, build_metrics, finite, lack
+from charachbench.evaluate import NamedMetric, build_metrics, finite, require
 from charachbench.progress import track
 from charachbench.protocols import References, Sample
 from charachbench.store import Run, read_json, write_json
@@ -164,8 +165,7 @@ def _chosen(benchmark: Benchmark, run: Run, pairs: int) -> list[Any]:
     """(pair, entry, record) of some finished pairs."""
     finished = run.finished(benchmark)
     known = [pair for pair in benchmark.pairs if pair.name in finished]
-    step = max(1, len(known) // pairs)
-    return [(pair, *finished[pair.name]) for pair in known[::step][:pairs]]
+    return [(pair, *finished[pair.name]) for pair in spread(known, pairs)]
 
 
 def _number(named: NamedMetric, benchmark: Benchmark, run: Run, samples: list[Any]) -> float:
@@ -178,8 +178,7 @@ def _number(named: NamedMetric, benchmark: Benchmark, run: Run, samples: list[An
     for pair, entry, record in samples:
         sample: Sample = replace(entry.read_sample(pair, record), references=fresh, _shared={})
         try:
-            if reason := next(filter(None, (lack(pair, need) for need in sorted(named.metric.needs))), None):
-                raise Unscored(reason)
+            require(pair, named.metric)
             arrays.append(finite(named.metric.extract(sample)))
             if kept := named.metric.reference(sample):
                 references[kept.key] = kept.array

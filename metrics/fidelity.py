@@ -25,6 +25,19 @@ _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
 
 
+def true_frames(sample: Sample) -> np.ndarray:
+    """Frames of the true video, uint8 RGB (T, H, W, 3), as many and as large as the generated ones.
+
+    Raises:
+        Unscored: the videos are of different lengths or sizes, or the true one is not known.
+    """
+    made, true = sample.video.frames, sample.truth_video.frames
+    if made.shape != true.shape:
+        own, wanted = ("{} frames of {} x {}".format(*frames.shape[:3]) for frames in (made, true))
+        raise Unscored(f"the video has {own} pixels, the truth {wanted}")
+    return true
+
+
 class _FidelityMetric(Metric):
     """What the metrics against the true video share."""
 
@@ -36,16 +49,8 @@ class _FidelityMetric(Metric):
         return {"colour": "rgb", "reference": "truth"}
 
     def frames(self, sample: Sample) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Each frame with the true one.
-
-        Raises:
-            Unscored: the videos are of different lengths or sizes.
-        """
-        made, true = sample.video.frames, sample.truth_video.frames
-        if made.shape != true.shape:
-            own, wanted = ("{} frames of {} x {}".format(*frames.shape[:3]) for frames in (made, true))
-            raise Unscored(f"the video has {own} pixels, the truth {wanted}")
-        return zip(made, true, strict=True)
+        """Each frame with the true one; raises as ``true_frames`` does."""
+        return zip(sample.video.frames, true_frames(sample), strict=True)
 
 
 class L1(_FidelityMetric):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from charachbench import keys
-from charachbench import weights as files
 from charachbench.errors import Unscored
 from charachbench.protocols import Device, Metric, Need, Sample
 from metrics import sampling
 from metrics.backbones import random_weights
-from metrics.backbones.base import RANDOM, in_batches, load_strictly, shared
+from metrics.backbones.base import RANDOM, in_batches, load_strictly, shared, weights_in_words
+from metrics.fidelity import true_frames
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +79,7 @@ class Lpips(Metric):
         }
 
     def _network_protocol(self) -> dict[str, str | int | float]:
-        weights = f"{RANDOM} seed {self.seed}" if self.random else files.fingerprint(self.weights)
+        weights = weights_in_words(self.weights, self.seed)
         return {
             "backbone": f"LPIPS {self.net}",
             "weights": weights,
@@ -93,10 +93,7 @@ class Lpips(Metric):
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (T,) or (frames,)."""
-        made, true = sample.video.frames, sample.truth_video.frames
-        if made.shape != true.shape:
-            own, wanted = ("{} frames of {} x {}".format(*frames.shape[:3]) for frames in (made, true))
-            raise Unscored(f"the video has {own} pixels, the truth {wanted}")
+        made, true = sample.video.frames, true_frames(sample)
         height, width = true.shape[1:3]
         if min(height, width) < _LEAST[self.net]:
             least = _LEAST[self.net]

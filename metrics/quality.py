@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from charachbench import weights as files
 from charachbench.errors import UserError
 from charachbench.protocols import Device, Metric, Sample
-from metrics.backbones.base import RANDOM, load_strictly
+from metrics.backbones.base import RANDOM, load_strictly, weights_in_words
 from metrics.backbones.random_weights import calibrate, initialise, pictures
 from metrics.backbones.transformer import Clip
 from metrics.sampling import checked, spread
@@ -47,7 +46,7 @@ class _Quality(Metric):
 
     def protocol(self) -> dict[str, str | int | float]:
         """See ``Metric``."""
-        weights = f"{RANDOM} seed {self.seed}" if self.random else files.fingerprint(self.weights)
+        weights = weights_in_words(self.weights, self.seed)
         return {"weights": weights, "frames": self.frames or "all"}
 
     def extract(self, sample: Sample) -> np.ndarray:

@@ -439,9 +439,7 @@ class TestBundle:
                 tar.addfile(info, io.BytesIO(content))
         return path
 
-    @pytest.mark.parametrize(
-        "name", ["../evil", "/tmp/evil", "model/../../evil", "model/a\\..\\evil", "other/config.json"]
-    )
+    @pytest.mark.parametrize("name", ["../evil", "/evil", "model/../../evil", "model/a\\..\\evil", "other/config.json"])
     def test_nothing_leaves_its_folder(self, registered, tmp_path, monkeypatch, name):
         self.move(monkeypatch, tmp_path)
         file = {"path": name, "sha256": hashlib.sha256(b"evil").hexdigest(), "size": 4}
@@ -452,7 +450,7 @@ class TestBundle:
         assert done == []
         assert len(reasons) == 1
         assert {file for file in tmp_path.rglob("*") if file.is_file()} == before
-        assert not Path("/tmp/evil").exists()
+        assert not Path("/evil").exists()
 
     def test_links_are_refused(self, registered, tmp_path, monkeypatch):
         self.move(monkeypatch, tmp_path)

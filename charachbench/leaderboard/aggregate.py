@@ -120,9 +120,9 @@ class Leaderboard:
         names = dict.fromkeys(column.family for column in self.columns)
         return {name: tuple(column for column in self.columns if column.family == name) for name in names}
 
-    def protocols(self) -> list[str]:
-        """What each column is, and under which signature it may be compared with others."""
-        return [f"{column.signature}: {column.protocol}" for column in self.columns]
+    def protocols(self, columns: Sequence[Column] | None = None) -> list[str]:
+        """What each column is, of some or of all, and under which signature it may be compared with others."""
+        return [f"{column.signature}: {column.protocol}" for column in (self.columns if columns is None else columns)]
 
     def footnotes(self, columns: Sequence[Column] | None = None) -> list[str]:
         """What a reader must know to read the figures, of some columns or of all."""

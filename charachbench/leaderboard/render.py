@@ -121,11 +121,8 @@ def latex(board: Leaderboard) -> str:
 def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> str:
     style = Style(_latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
     headings, *rows = _table(board, columns, style)
-    protocols = ". ".join(
-        line for line, column in zip(board.protocols(), board.columns, strict=True) if column in columns
-    )
     about = f"{board.benchmark}{f', {family}' if family else ''}: {board.pairs} pairs."
-    caption = " ".join([about, *board.footnotes(columns), f"{protocols}."])
+    caption = " ".join([about, *board.footnotes(columns), ". ".join(board.protocols(columns)) + "."])
     return "\n".join(
         [
             r"\begin{table}",

@@ -15,7 +15,7 @@ from charachbench import config, keys, provenance
 from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
-from charachbench.evaluate import NamedMetric, finite, lack
+from charachbench.evaluate import NamedMetric, finite, require
 from charachbench.progress import track
 from charachbench.protocols import Kept, Metric, References, Sample
 from charachbench.store import StoreError
@@ -192,9 +192,7 @@ def extract(
         return [VERSION, inputs, *([name, severity / severities, pair.name, settings.seed] if name else [])]
 
     def array(named: NamedMetric, pair: Pair, step: Step) -> np.ndarray:
-        for need in sorted(named.metric.needs):
-            if reason := lack(pair, need):
-                raise Unscored(reason)
+        require(pair, named.metric)
 
         def compute() -> np.ndarray:
             return finite(named.metric.extract(corrupted(pair, *step)))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from charachbench import weights as files
 from charachbench.protocols import Device
-from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly
+from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly, weights_in_words
 from metrics.backbones.random_weights import calibrate, initialise, pictures
 from metrics.sampling import checked
 
@@ -57,7 +56,7 @@ class ArcFace(Backbone):
         """See ``Backbone``."""
         return {
             "backbone": f"ArcFace {self.depth}",
-            "weights": f"{RANDOM} seed {self.seed}" if self.random else files.fingerprint(self.weights),
+            "weights": weights_in_words(self.weights, self.seed),
             "input": f"{SIZE} px, {'bilinear, antialiased' if self.resize == 'bilinear' else 'nearest'}",
         }
 

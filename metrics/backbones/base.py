@@ -73,6 +73,15 @@ class Backbone(ABC):
         """
 
 
+def weights_in_words(weights: str, seed: int) -> str:
+    """For a protocol: the hash of named weights or of a file, or the seed of random ones.
+
+    Raises:
+        UserError: there is neither such a name nor such a file.
+    """
+    return f"{RANDOM} seed {seed}" if weights == RANDOM else files.fingerprint(weights)
+
+
 def shared(key: str, make: Callable[[], Any]) -> Any:
     """``make()``, once in a process for each key; other threads wait for it."""
     with _LOCK:

@@ -17,7 +17,7 @@ from charachbench import weights as weight_files
 from charachbench.errors import UserError
 from charachbench.protocols import Device
 from metrics.backbones import random_weights
-from metrics.backbones.base import RANDOM, Backbone, in_batches
+from metrics.backbones.base import RANDOM, Backbone, in_batches, weights_in_words
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +88,7 @@ class I3d(Backbone):
         """See ``Backbone``."""
         return {
             "backbone": "I3D",
-            "weights": f"random seed {self.seed}" if self.random else weight_files.fingerprint(self.weights),
+            "weights": weights_in_words(self.weights, self.seed),
             "input": f"{self.resolution} px, bilinear",
         }
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from charachbench import weights as files
 from charachbench.errors import UserError
 from charachbench.protocols import Device
 from metrics.backbones import random_weights
-from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly
+from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly, weights_in_words
 from metrics.sampling import checked
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Inception(Backbone):
 
     def protocol(self) -> dict[str, str | int | float]:
         """See ``Backbone``."""
-        weights = f"{RANDOM} seed {self.seed}" if self.random else files.fingerprint(self.weights)
+        weights = weights_in_words(self.weights, self.seed)
         return {"backbone": "Inception-2015", "weights": weights, "input": f"{self.size} px, {self.resize}"}
 
     def build(self, device: Device) -> nn.Module:

@@ -13,9 +13,10 @@ import numpy as np
 
 from charachbench import pretrained
 from charachbench.errors import UserError
-from charachbench.pretrained import Precision, torch_dtype
+from charachbench.pretrained import torch_dtype
 from charachbench.protocols import Device
 from metrics.backbones.base import Backbone, in_batches
+from metrics.backbones.transformer import Precision
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charachbench import keys
+from charachbench import keys, weights
 from charachbench.errors import UserError
 from metrics.backbones import arcface
 from metrics.backbones.arcface import ArcFace
@@ -67,7 +67,7 @@ def test_computes_what_arcface_torch_computes(tmp_path):
     assert embeddings.shape == (2, 512)
     np.testing.assert_allclose(embeddings[:, :6], RECORDED, rtol=1e-4, atol=1e-4)
     assert not backbone.random
-    assert backbone.protocol()["weights"] == arcface.files.fingerprint(backbone.weights)
+    assert backbone.protocol()["weights"] == weights.fingerprint(backbone.weights)
 
 
 def test_nearest_is_torchs_default():
