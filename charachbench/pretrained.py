@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib.metadata
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -120,6 +121,30 @@ def torch_dtype(precision: Precision, device: str) -> torch.dtype:
     if precision == "auto":
         precision = "fp16" if torch.device(device).type == "cuda" else "fp32"
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that compute what a network gives, for fingerprints."""
+    return {name: importlib.metadata.version(name) for name in ("diffusers", "torch", "transformers")}
+
+
+@contextlib.contextmanager
+def enough_memory(what: str, remedies: str) -> Iterator[None]:
+    """Turn running out of GPU memory into advice.
+
+    Args:
+        what: is computed.
+        remedies: what to turn down.
+
+    Raises:
+        UserError: the GPU's memory does not suffice.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(f"the GPU has too little free memory for {what}: turn down {remedies}") from error
 
 
 def _loaded(loader: Callable[..., T], model: str, setting: str, **options: Any) -> T:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from charachbench import keys
+from charachbench import keys, random_weights
 from charachbench.errors import Unscored
 from charachbench.protocols import Device, Metric, Need, Sample
 from metrics import sampling
-from metrics.backbones import random_weights
 from metrics.backbones.base import RANDOM, in_batches, load_strictly, shared, weights_in_words
 from metrics.fidelity import true_frames
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from charachbench.errors import UserError
 from charachbench.protocols import Device, Metric, Sample
+from charachbench.random_weights import calibrate, initialise, pictures
 from metrics.backbones.base import RANDOM, load_strictly, weights_in_words
-from metrics.backbones.random_weights import calibrate, initialise, pictures
 from metrics.backbones.transformer import Clip
 from metrics.sampling import checked, spread
 

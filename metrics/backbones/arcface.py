@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from charachbench.protocols import Device
+from charachbench.random_weights import calibrate, initialise, pictures
 from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly, weights_in_words
-from metrics.backbones.random_weights import calibrate, initialise, pictures
 from metrics.sampling import checked
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from charachbench import random_weights
 from charachbench import weights as weight_files
 from charachbench.errors import UserError
 from charachbench.protocols import Device
-from metrics.backbones import random_weights
 from metrics.backbones.base import RANDOM, Backbone, in_batches, weights_in_words
 
 if TYPE_CHECKING:

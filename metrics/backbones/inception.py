@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from charachbench import random_weights
 from charachbench.errors import UserError
 from charachbench.protocols import Device
-from metrics.backbones import random_weights
 from metrics.backbones.base import RANDOM, Backbone, in_batches, load_strictly, weights_in_words
 from metrics.sampling import checked
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torchvision
 
+from charachbench import random_weights
 from charachbench.errors import Unscored, UserError
 from charachbench.video import Video
-from metrics.backbones import random_weights
 from metrics.perceptual import Lpips
 from tests.metrics import samples
 

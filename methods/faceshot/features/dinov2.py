@@ -11,10 +11,10 @@ import numpy as np
 
 from charachbench import keys, pretrained
 from charachbench.errors import UserError
-from charachbench.pretrained import Precision, torch_dtype
+from charachbench.pretrained import Precision, enough_memory, package_versions, torch_dtype
 from charachbench.protocols import Device
 from methods.faceshot.features.base import Features
-from methods.faceshot.features.networks import enough_memory, finite, package_versions, resized
+from methods.faceshot.features.networks import finite, resized
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's red, green and blue, from 0 to 1."""
@@ -80,7 +80,7 @@ class DinoV2(Features):
             raise UserError(f"features.layer={self.layer}: accepted are null and whole numbers from 1 to {depth}")
         network.encoder.layer = network.encoder.layer[: self.layer]  # the blocks after it need not run
         self._dtype = torch_dtype(self.dtype, device)
-        with enough_memory("features.batch, or set features.dtype=fp16"):
+        with enough_memory("these features", "features.batch, or set features.dtype=fp16"):
             self._network = network.to(device, self._dtype)
         self._cells = self.size // patch
         self._others = 1 + getattr(network.config, "num_register_tokens", 0)  # tokens before those of the patches
@@ -97,7 +97,7 @@ class DinoV2(Features):
             raise UserError("these features take no guides; features that do are faceshot_sd_ip_adapter")
         pixels = (resized(images, self.size) / np.float32(255) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
         parts = []
-        with enough_memory("features.batch, or set features.dtype=fp16"), torch.inference_mode():
+        with enough_memory("these features", "features.batch, or set features.dtype=fp16"), torch.inference_mode():
             for start in range(0, len(pixels), self.batch):
                 inputs = torch.from_numpy(pixels[start : start + self.batch]).permute(0, 3, 1, 2)
                 tokens = self._network(inputs.to(self._network.device, self._dtype)).last_hidden_state[

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,24 +22,6 @@ def resized(images: Sequence[np.ndarray], size: int) -> np.ndarray:
     return np.stack([Window(0, 0, len(image), size).image(image) for image in images])
 
 
-@contextmanager
-def enough_memory(remedies: str) -> Iterator[None]:
-    """Turn running out of GPU memory into advice.
-
-    Args:
-        remedies: what to turn down.
-
-    Raises:
-        UserError: the GPU's memory does not suffice.
-    """
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise UserError(f"the GPU has too little free memory for these features: turn down {remedies}") from error
-
-
 def finite(features: np.ndarray, dtype: torch.dtype) -> np.ndarray:
     """The features, if they are.
 
@@ -54,8 +34,3 @@ def finite(features: np.ndarray, dtype: torch.dtype) -> np.ndarray:
             "check the weights"
         )
     return features
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that compute the features."""
-    return {name: importlib.metadata.version(name) for name in ("diffusers", "torch", "transformers")}

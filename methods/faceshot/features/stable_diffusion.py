@@ -21,10 +21,10 @@ import numpy as np
 
 from charachbench import keys, pretrained
 from charachbench.errors import UserError
-from charachbench.pretrained import Precision, torch_dtype
+from charachbench.pretrained import Precision, enough_memory, package_versions, torch_dtype
 from charachbench.protocols import Device
 from methods.faceshot.features.base import Features
-from methods.faceshot.features.networks import enough_memory, finite, package_versions, resized
+from methods.faceshot.features.networks import finite, resized
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +139,7 @@ class _StableDiffusion(Features):
         self._check(unet, scheduler)
         self._dtype = unet.dtype
         vae.decoder = vae.post_quant_conv = None
-        with enough_memory(self._remedies):
+        with enough_memory("these features", self._remedies):
             self._unet = unet.eval().requires_grad_(False).to(device)
             self._vae = vae.eval().requires_grad_(False).to(device)
             self._prompt = prompt.to(device, self._dtype)
@@ -156,7 +156,7 @@ class _StableDiffusion(Features):
 
         self._check_guides(guides, len(images))
         pixels = resized(images, self.size)
-        with enough_memory(self._remedies), torch.inference_mode():
+        with enough_memory("these features", self._remedies), torch.inference_mode():
             features = self._features(self._latents(pixels), pixels, guides)
         return finite(features.cpu().numpy(), self._dtype)
 

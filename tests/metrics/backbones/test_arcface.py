@@ -7,9 +7,9 @@ import pytest
 
 from charachbench import keys, weights
 from charachbench.errors import UserError
+from charachbench.random_weights import initialise
 from metrics.backbones import arcface
 from metrics.backbones.arcface import ArcFace
-from metrics.backbones.random_weights import initialise
 from tests.metrics import samples
 
 torch = pytest.importorskip("torch")

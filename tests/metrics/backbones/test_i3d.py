@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charachbench import random_weights
 from charachbench.errors import UserError
-from metrics.backbones import i3d, random_weights
+from metrics.backbones import i3d
 from metrics.backbones.i3d import I3d
 
 EXPECTED = Path(__file__).parents[2] / "data" / "i3d.npz"

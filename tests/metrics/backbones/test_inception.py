@@ -11,8 +11,8 @@ from PIL import Image
 from torch.nn import functional
 from torch_fidelity import feature_extractor_inceptionv3 as library
 
+from charachbench import random_weights
 from charachbench.errors import UserError
-from metrics.backbones import random_weights
 from metrics.backbones.inception import Inception, clean_resize
 
 STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2")

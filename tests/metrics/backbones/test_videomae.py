@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEImageProcessor, VideoMAEModel
 
+from charachbench import random_weights
 from charachbench.errors import UserError
-from metrics.backbones import random_weights
 from metrics.backbones.videomae import VideoMae
 
 SIZE, FRAMES = 32, 4

@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from metrics.backbones import random_weights
+from charachbench import random_weights
 
 
 def network() -> nn.Sequential:
