@@ -66,6 +66,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
         versions=versions,
         seed=settings.seed,
         benchmark={"name": benchmark.name, "options": benchmark.options},
+        random=build_method(settings).random,
     )
 
 
@@ -158,6 +159,7 @@ class _Worker:
             "config": {"method": self.run.info.method, "benchmark": self.run.info.benchmark},
             "given": self.run.info.given,
             "seed": self.run.info.seed,
+            "random_weights": self.run.info.random,
             "inputs": inputs,
             "sources": self.sources,
             "code": provenance.code(),

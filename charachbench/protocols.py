@@ -43,6 +43,14 @@ class Animation:
 class Method(ABC):
     """Makes a character move as a driver does."""
 
+    @property
+    def random(self) -> bool:
+        """Whether it renders through networks with random weights: the plumbing is real, the pictures mean nothing.
+
+        Decided by the configuration alone, so known before ``load``.
+        """
+        return False
+
     def prepare(self, benchmark: Benchmark, cache: Path) -> None:  # noqa: B027 - optional
         """See the whole benchmark once, as the method may see it, before the first pair.
 
@@ -69,17 +77,30 @@ class Method(ABC):
 class Animator(ABC):
     """Renders a character from landmarks."""
 
+    @property
+    def random(self) -> bool:
+        """See ``Method.random``."""
+        return False
+
+    def fingerprint(self) -> str:
+        """Hash of whatever decides the output beside the configuration and ``render``'s arguments, such as weights.
+
+        Asked for every pair, before ``load``.
+        """
+        return ""
+
     def load(self, device: Device) -> None:  # noqa: B027 - optional
         """Load weights onto a device."""
 
     @abstractmethod
-    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """Move ``image``, whose landmarks are ``source``, to ``landmarks``.
+    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Move ``image``, whose landmarks are ``source``, to ``landmarks``; equal arguments give equal frames.
 
         Args:
             image: uint8 RGB (H, W, 3).
             source: float (68, 2), (x, y) in pixels.
-            landmarks: float (T, 68, 2), likewise.
+            landmarks: float (T, 68, 2), likewise; retargeted ones begin with ``source``.
+            seed: of all randomness, the run's.
 
         Returns:
             uint8 RGB (T, H, W, 3).

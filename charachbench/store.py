@@ -152,6 +152,7 @@ class RunInfo:
         versions: of all classes that the configuration names.
         seed: of all randomness.
         benchmark: name and options.
+        random: a row that shows that the method runs, through networks with random weights, and is not ranked.
     """
 
     key: str
@@ -162,6 +163,7 @@ class RunInfo:
     versions: dict[str, int]
     seed: int
     benchmark: dict[str, Any]
+    random: bool = False
     schema: int = SCHEMA
 
 

@@ -21,13 +21,19 @@ class LandmarkDriven(Method):
     ) -> None:
         self.landmarks, self.retargeting, self.animator = landmarks, retargeting, animator
 
+    @property
+    def random(self) -> bool:
+        """Whether the animator renders through random weights."""
+        return self.animator is not None and self.animator.random
+
     def prepare(self, benchmark: Benchmark, cache: Path) -> None:  # noqa: ARG002
         """Prepare the landmark source."""
         self.landmarks.prepare(cache)
 
     def fingerprint(self, pair: Pair) -> str:
-        """What decides the character's landmarks."""
-        return self.landmarks.fingerprint(pair.character)
+        """What decides the character's landmarks and their rendering."""
+        rendering = "" if self.animator is None else self.animator.fingerprint()
+        return self.landmarks.fingerprint(pair.character) + rendering
 
     def load(self, device: str) -> None:
         """Load the landmark source and the animator."""
@@ -35,7 +41,7 @@ class LandmarkDriven(Method):
         if self.animator is not None:
             self.animator.load(device)
 
-    def animate(self, pair: Pair, seed: int) -> Animation:  # noqa: ARG002
+    def animate(self, pair: Pair, seed: int) -> Animation:
         """Frame 0 shows the character unchanged."""
         found = self.landmarks.find(pair.character)
         if self.retargeting is None:
@@ -43,5 +49,5 @@ class LandmarkDriven(Method):
         landmarks = self.retargeting.retarget(pair.driver.landmarks, found.points)
         if self.animator is None:
             return Animation(landmarks=landmarks, notes=found.notes)
-        frames = self.animator.render(pair.character.image, found.points, landmarks)
+        frames = self.animator.render(pair.character.image, found.points, landmarks, seed)
         return Animation(Video(frames, pair.driver.video.fps), landmarks, notes=found.notes)

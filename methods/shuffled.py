@@ -24,6 +24,11 @@ class Shuffled(Method):
         self.method = method
         self._next: dict[str, Driver] = {}
 
+    @property
+    def random(self) -> bool:
+        """As the method."""
+        return self.method.random
+
     def prepare(self, benchmark: Benchmark, cache: Path) -> None:
         """Give each driver its successor."""
         drivers = benchmark.drivers

@@ -74,10 +74,16 @@ class Tiny(BenchmarkSource):
 
 
 class Roll(Method):
-    """Rolls the character; fails on the pairs named in ``fail_on``."""
+    """Rolls the character; fails on the pairs named in ``fail_on``; its weights are random on request."""
 
-    def __init__(self, step: int = 1, fail_on: list[str] | None = None, frames: int | None = None) -> None:
-        self.step, self.fail_on, self.frames = step, fail_on or [], frames
+    def __init__(
+        self, step: int = 1, fail_on: list[str] | None = None, frames: int | None = None, weights: str = ""
+    ) -> None:
+        self.step, self.fail_on, self.frames, self.weights = step, fail_on or [], frames, weights
+
+    @property
+    def random(self) -> bool:
+        return self.weights == "random"
 
     def animate(self, pair: Pair, seed: int) -> Animation:
         if pair.name in self.fail_on:

@@ -81,6 +81,34 @@ def test_what_cannot_change_the_output_keeps_the_key(tmp_path: Path, change: dic
     assert key(config) == key(replace(config, **change))
 
 
+def test_keys_are_what_they_were(tmp_path: Path) -> None:
+    """Stores are found again: only a higher ``SCHEMA`` may change these."""
+    config = settings(tmp_path, benchmark_characters=1, benchmark_drivers=1)
+    outcome = run(config)
+    assert outcome.run.info.key == "ece4a5038d65873037766daef48070aa65c45a8b2888c0ee7801259df57c7eac"
+    (record,) = outcome.run.folder.glob("*/record.json")
+    assert str(record.parent.relative_to(tmp_path)) == "tiny-f011e76f/roll-ece4a503/c0__d0-977ccff4"
+
+
+def test_a_run_of_before_there_were_random_weights_is_read(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    path = run(config).run.folder / "run.json"
+    stored = json.loads(path.read_text())
+    assert stored.pop("random") is False
+    path.write_text(json.dumps(stored))
+    outcome = run(config)
+    assert len(outcome.reused) == 6
+    assert outcome.run.info.random is False
+
+
+@pytest.mark.parametrize("weights", ["random", "trained"])
+def test_random_weights_are_recorded(tmp_path: Path, weights: str) -> None:
+    outcome = run(settings(tmp_path, method_weights=weights))
+    assert json.loads((outcome.run.folder / "run.json").read_text())["random"] is (weights == "random")
+    records = [json.loads(path.read_text()) for path in outcome.run.folder.glob("*/record.json")]
+    assert [record["random_weights"] for record in records] == [weights == "random"] * 6
+
+
 def test_every_setting_is_sorted_into_key_or_not() -> None:
     """A new field of ``Config`` must be put into one of the two tests above."""
     in_key = {"seed", "method"}

@@ -27,7 +27,9 @@ METRICS = [NamedMetric("up", Brightness(), {}), NamedMetric("down", Difference()
 
 
 def table(
-    values: Mapping[str, Mapping[str, Mapping[str, float | None]]], controls: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, Mapping[str, float | None]]],
+    controls: tuple[str, ...] = (),
+    random: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Scores as ``collect`` gives them, from method -> metric -> pair -> value (None: failed)."""
     rows = []
@@ -38,8 +40,8 @@ def table(
                 character, driver = pair.split("__")
                 domain = "even" if int(character[1:]) % 2 == 0 else "odd"
                 rows.append(
-                    ("b", method, method, method in controls, "", character, domain, driver, pair, metric, metric,
-                     status, value, reason, None, None, 25.0)
+                    ("b", method, method, method in controls, method in random, "", character, domain, driver, pair,
+                     metric, metric, status, value, reason, None, None, 25.0)
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -84,6 +86,55 @@ def test_best_and_second_follow_the_direction_and_leave_controls_out() -> None:
     assert r"\underline{2.000}" in render.latex(board)
 
 
+def shown(board: Leaderboard) -> str:
+    """What the terminal shows."""
+    from rich.console import Console
+
+    console = Console(width=200, file=io.StringIO())
+    console.print(render.terminal(board))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+NOTE = "¶ random weights: shows that the pipeline runs; its numbers say nothing of the method."
+NOISE = "mofa (random weights)"
+
+
+def test_random_weights_are_marked_wherever_they_show_and_not_ranked() -> None:
+    figures = {NOISE: 9.0, "low": 1.0, "high": 3.0, "still": 2.0}
+    scores = table({name: {"up": {"c0__d0": v, "c1__d0": v}} for name, v in figures.items()}, ("still",), (NOISE,))
+    board = aggregate(scores, METRICS[:1])
+    for part in (board, *board.domains.values()):
+        assert [(row.method, row.ranked, row.cells["up"].rank) for row in part.rows] == [
+            ("high", True, 1), ("low", True, 2), (NOISE, False, 0), ("still", False, 0),
+        ]  # fmt: skip
+        assert NOTE in part.footnotes()
+    assert render.markdown(board).count(f"| {NOISE} ¶ | 2/2 | 9.000 |") == 1
+    assert render.markdown(board).count(f"| {NOISE} ¶ | 9.000 | 9.000 |") == 1  # by domain
+    assert f"* {NOTE}" in render.markdown(board)
+    assert rf"{NOISE} \P{{}} & 2/2 & 9.000 \\" in render.latex(board)
+    assert NOTE.replace("¶", r"\P{}") in render.latex(board)
+    assert f"{NOISE} ¶" in shown(board)
+    assert NOTE in shown(board)
+    lines = list(csv.DictReader(io.StringIO(render.comma_separated(board))))
+    assert {(line["method"], line["control"], line["random"]) for line in lines} == {
+        ("high", "False", "False"), ("low", "False", "False"), ("still", "True", "False"), (NOISE, "False", "True"),
+    }  # fmt: skip
+
+
+def test_trained_weights_bear_no_mark() -> None:
+    board = aggregate(table({"a": {"up": {"c0__d0": 1.0}}}, controls=("a",)), METRICS[:1])
+    texts = [render.markdown(board), render.latex(board), shown(board)]
+    assert not [text for text in texts if "¶" in text or r"\P" in text or "random" in text]
+
+
+def test_among_controls_alone_noise_is_not_ranked() -> None:
+    scores = table({name: {"up": {"c0__d0": v}} for name, v in ((NOISE, 9.0), ("still", 2.0))}, ("still",), (NOISE,))
+    board = aggregate(scores, METRICS[:1])
+    assert {row.method: row.cells["up"].rank for row in board.rows} == {NOISE: 0, "still": 1}
+    assert f"| {NOISE} ¶ | 1/1 | 9.000 |" in render.markdown(board)
+    assert NOTE in board.footnotes()
+
+
 def test_figures_that_look_equal_share_a_mark() -> None:
     board = aggregate(table({"a": {"up": {"c0__d0": 1.00001}}, "b": {"up": {"c0__d0": 1.00002}}}), METRICS[:1])
     assert [row.cells["up"].rank for row in board.rows] == [1, 1]
@@ -121,11 +172,11 @@ def test_figures_under_different_protocols_never_share_a_column() -> None:
 
 def test_no_digit_below_the_noise_is_shown() -> None:
     scores = table({"a": {"up": {"c0__d0": 1.23456}}})
-    shown = {}
+    figures = {}
     for noise in (0.0, 1e-9, 0.003, 0.2, 5.0):
         board = aggregate(scores, METRICS[:1], noise={METRICS[0].signature: noise})
-        shown[noise] = render.markdown(board).split("**")[1]
-    assert shown == {0.0: "1.235", 1e-9: "1.235", 0.003: "1.23", 0.2: "1", 5.0: "0"}
+        figures[noise] = render.markdown(board).split("**")[1]
+    assert figures == {0.0: "1.235", 1e-9: "1.235", 0.003: "1.23", 0.2: "1", 5.0: "0"}
 
 
 def test_every_column_says_under_which_protocol_it_is() -> None:
@@ -167,11 +218,7 @@ def test_names_are_escaped() -> None:
     board = aggregate(table({r"a_b & 50% {x} \y <b>|[red]": {"up": {"c0__d0": 1.0}}}), METRICS[:1])
     assert r"a\_b \& 50\% \{x\} \textbackslash{}y" in render.latex(board)
     assert r"&lt;b&gt;\|[red]" in render.markdown(board)
-    from rich.console import Console
-
-    console = Console(width=200, file=io.StringIO())
-    console.print(render.terminal(board))
-    assert "<b>|[red]" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "<b>|[red]" in shown(board)
 
 
 def _score(config: Config) -> pd.DataFrame:
@@ -188,6 +235,20 @@ def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> No
     assert set(_score(settings(tmp_path, method_step=2))["method"]) == {"roll", "roll (step=2)"}
     scores = _score(settings(tmp_path, method_step=2, seed=1))
     assert set(scores["method"]) == {"roll (seed=0)", "roll (seed=0, step=2)", "roll (seed=1, step=2)"}
+
+
+def test_random_weights_come_first_among_what_tells_runs_apart(tmp_path: Path) -> None:
+    scores = _score(settings(tmp_path, method_weights="random"))
+    assert set(scores["method"]) == {"roll (random weights)"}
+    assert scores["random"].all()
+    scores = _score(settings(tmp_path, method_weights="random", seed=1))
+    assert set(scores["method"]) == {"roll (random weights, seed=0)", "roll (random weights, seed=1)"}
+    scores = _score(settings(tmp_path))
+    assert dict(scores.groupby("method")["random"].all()) == {
+        "roll (seed=0)": False,
+        "roll (random weights, seed=0, weights=random)": True,
+        "roll (random weights, seed=1, weights=random)": True,
+    }
 
 
 def _run(key: str, method: dict[str, Any]) -> Run:

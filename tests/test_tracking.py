@@ -89,6 +89,19 @@ def test_an_offline_run_holds_scores_tables_and_previews_once(tmp_path: Path) ->
     assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 2  # nothing new, nothing sent
 
 
+def test_random_weights_are_named_wherever_a_run_is_sent(tmp_path: Path) -> None:
+    track(settings(tmp_path, method_weights="random"), Wandb())
+    run, board = sorted(sent(tmp_path).values(), key=lambda about: about["name"] == "leaderboard tiny")
+    assert run["name"] == "roll (random weights)"
+    assert run["config"]["random"] == "true"
+    (table,) = run["folder"].glob("files/media/table/pairs*.json")
+    content = read_json(table)
+    pairs = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+    assert {(pair["method"], pair["random"]) for pair in pairs} == {("roll (random weights)", True)}
+    (table,) = board["folder"].glob("files/media/table/leaderboard*.json")
+    assert [row[0] for row in read_json(table)["data"]] == ["roll (random weights)"]
+
+
 def test_a_failing_replay_leaves_no_run_open_and_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 

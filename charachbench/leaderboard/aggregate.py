@@ -84,16 +84,24 @@ class Row:
     """A run.
 
     Attributes:
+        control: see ``RunInfo.control``.
+        random: see ``RunInfo.random``.
         made: how many of the benchmark's pairs the method made.
         failed: how many it failed on.
     """
 
     method: str
     control: bool
+    random: bool
     given: str
     made: int
     failed: int
     cells: dict[str, Cell]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its figures say how good a method is."""
+        return not (self.control or self.random)
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,8 @@ class Leaderboard:
             notes.append("Figures are means over each method's own pairs, their number in brackets where some lack.")
         if any(row.control for row in self.rows):
             notes.append("‡ control: shows a metric's floor or ceiling, not ranked.")
+        if any(row.random for row in self.rows):
+            notes.append("¶ random weights: shows that the pipeline runs; its numbers say nothing of the method.")
         if any("landmarks" in row.given for row in self.rows):
             notes.append("† is given the character's annotated landmarks.")
         if random := [column.name for column in columns if column.random]:
@@ -216,20 +226,13 @@ def aggregate(
                 caveat=_caveat(named.metric, cells, figures[named.name]),
             )
         )
-    facts = {method: _facts(rows) for method, rows in scores.groupby("method", sort=False)}
-    ranked = [method for method in methods if not facts[method].control] or methods
+    rows = [_row(method, scores[scores["method"] == method]) for method in methods]
+    ranked = [row.method for row in rows if row.ranked] or [row.method for row in rows if not row.random]
     for column in columns:
         _rank(figures[column.name], ranked, column)
     rows = [
-        Row(
-            method=method,
-            control=facts[method].control,
-            given=facts[method].given,
-            made=facts[method].made,
-            failed=facts[method].failed,
-            cells={column.name: figures[column.name].get(method, Cell(None, 0)) for column in columns},
-        )
-        for method in methods
+        replace(row, cells={column.name: figures[column.name].get(row.method, Cell(None, 0)) for column in columns})
+        for row in rows
     ]
     domains = {}
     if by_domain:
@@ -246,19 +249,18 @@ def aggregate(
     )
 
 
-@dataclass(frozen=True)
-class _Facts:
-    control: bool
-    given: str
-    made: int
-    failed: int
-
-
-def _facts(rows: pd.DataFrame) -> _Facts:
-    first = rows.drop_duplicates("pair")
-    made = first["status"].isin(["scored", "unscored", "error", "pending"])
-    failed = int((first["status"] == "failed").sum())
-    return _Facts(bool(rows["control"].iloc[0]), str(rows["given"].iloc[0]), int(made.sum()), failed)
+def _row(method: str, scores: pd.DataFrame) -> Row:
+    """A method's row, its cells still to come."""
+    pairs, about = scores.drop_duplicates("pair"), scores.iloc[0]
+    return Row(
+        method=method,
+        control=bool(about["control"]),
+        random=bool(about["random"]),
+        given=str(about["given"]),
+        made=int(pairs["status"].isin(["scored", "unscored", "error", "pending"]).sum()),
+        failed=int((pairs["status"] == "failed").sum()),
+        cells={},
+    )
 
 
 def _summary(metric: Metric, rows: pd.DataFrame) -> Cell:
@@ -346,7 +348,7 @@ def _rank(cells: dict[str, Cell], ranked: Sequence[str], column: Column) -> None
 
 
 def _order(row: Row, columns: Sequence[Column]) -> tuple[bool, float]:
-    """Methods before controls, each by the first column, best first."""
+    """Methods before rows that are not ranked, each by the first column, best first."""
     if not columns or (value := row.cells[columns[0].name].value) is None:
-        return row.control, float("inf")
-    return row.control, -value if columns[0].direction == "up" else value
+        return not row.ranked, float("inf")
+    return not row.ranked, -value if columns[0].direction == "up" else value

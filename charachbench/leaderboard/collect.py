@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "benchmark", "method", "run", "control", "given", "character", "domain", "driver", "pair",
+    "benchmark", "method", "run", "control", "random", "given", "character", "domain", "driver", "pair",
     "metric", "signature", "status", "value", "reason", "array", "reference", "fps",
 )  # fmt: skip
 
@@ -79,7 +79,7 @@ def _rows(
                     reference = score["reference"] and str(store.references.path(score["reference"]))
             rows.append(
                 (
-                    benchmark.name, label, run.info.key, run.info.control, "+".join(run.info.given),
+                    benchmark.name, label, run.info.key, run.info.control, run.info.random, "+".join(run.info.given),
                     pair.character.name, pair.character.domain, pair.driver.name, pair.name,
                     metric.name, metric.signature, status, value, reason, array, reference,
                     rate,
@@ -89,7 +89,7 @@ def _rows(
 
 
 def label_runs(runs: Sequence[Run]) -> dict[str, str]:
-    """Row names by run key: the method's name, and for runs of one name the settings in which they differ."""
+    """Row names by run key: the method's name; in brackets random weights and how it differs from its namesakes."""
     labels = {}
     for run in runs:
         namesakes = [other for other in runs if other.info.method_name == run.info.method_name]
@@ -103,7 +103,8 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
             alike = [each for each in settings.values() if each.get(target) == mine.get(target)]
             told = {name for name in inside if len({str(each.get(name)) for each in alike}) > 1}
             differing = [name for name in differing if name not in inside or name in told]
-        parts = [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
+        parts = ["random weights"] if run.info.random else []
+        parts += [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
     counts = Counter(labels.values())
     return {key: label if counts[label] == 1 else f"{label} #{key[:4]}" for key, label in labels.items()}

@@ -24,7 +24,8 @@ class Style(NamedTuple):
 
 
 def _name(row: Row) -> str:
-    return row.method + (" †" if "landmarks" in row.given else "") + (" ‡" if row.control else "")
+    marks = {"†": "landmarks" in row.given, "‡": row.control, "¶": row.random}
+    return " ".join([row.method, *(mark for mark, holds in marks.items() if holds)])
 
 
 def _coverage(row: Row, board: Leaderboard) -> str:
@@ -96,8 +97,8 @@ def comma_separated(board: Leaderboard) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["benchmark", "domain", "method", "control", "given", "made", "failed", "pairs", "metric", "unit", "direction",
-         "value", "scored_pairs", "samples", "reference_samples", "signature", "caveat"]
+        ["benchmark", "domain", "method", "control", "random", "given", "made", "failed", "pairs", "metric", "unit",
+         "direction", "value", "scored_pairs", "samples", "reference_samples", "signature", "caveat"]
     )  # fmt: skip
     for domain, part in (("all", board), *board.domains.items()):
         for row in part.rows:
@@ -105,9 +106,9 @@ def comma_separated(board: Leaderboard) -> str:
                 cell = row.cells[column.name]
                 value = "" if cell.value is None else repr(cell.value)
                 writer.writerow(
-                    [board.benchmark, domain, row.method, row.control, row.given, row.made, row.failed, part.pairs,
-                     column.name, column.unit, column.direction, value, cell.pairs, *(cell.samples or ("", "")),
-                     column.signature, column.caveat]
+                    [board.benchmark, domain, row.method, row.control, row.random, row.given, row.made, row.failed,
+                     part.pairs, column.name, column.unit, column.direction, value, cell.pairs,
+                     *(cell.samples or ("", "")), column.signature, column.caveat]
                 )  # fmt: skip
     return out.getvalue()
 
@@ -146,7 +147,7 @@ def _latex_escape(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}",
+        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}", "¶": r"\P{}",
     }  # fmt: skip
     return "".join(special.get(letter, letter) for letter in text)
 
@@ -180,5 +181,5 @@ def _terminal_table(board: Leaderboard, family: str, columns: Sequence[Column]) 
         ]
         table.add_column(escape("\n".join(words)), justify="right", overflow="fold")
     for row, texts in zip(board.rows, rows, strict=True):
-        table.add_row(*texts, style="dim" if row.control else "")
+        table.add_row(*texts, style="" if row.ranked else "dim")
     return table

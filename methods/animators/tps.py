@@ -15,6 +15,7 @@ import numpy as np
 
 from charachbench.errors import UserError
 from charachbench.protocols import Animator, Device
+from methods.animators import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,8 +88,8 @@ class Tps(Animator):
         """Render on ``device`` from now on."""
         self.device = device
 
-    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """See ``Animator.render``.
+    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:  # noqa: ARG002
+        """See ``Animator.render``; nothing is random.
 
         Raises:
             UserError: an argument has the wrong shape or type, or holds a landmark that is not finite.
@@ -260,19 +261,7 @@ def jacobian(field: Tensor, spacing: Tensor) -> Tensor:
 
 def _check(image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> None:
     """Raise UserError where ``render`` cannot work with its arguments."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 2:
-        raise UserError(
-            f"tps: the image must be uint8 RGB (H, W, 3) of at least 2 x 2, got {image.dtype} {image.shape}"
-        )
-    if source.shape != (68, 2):
-        raise UserError(f"tps: the source landmarks must have shape (68, 2), got {source.shape}")
-    if landmarks.ndim != 3 or landmarks.shape[1:] != (68, 2) or not len(landmarks):
-        raise UserError(f"tps: the landmarks must have shape (T, 68, 2) with at least one frame, got {landmarks.shape}")
-    if not np.isfinite(source).all():
-        raise UserError("tps: the source landmarks hold values that are not finite")
-    finite = np.isfinite(landmarks).all(axis=(1, 2))
-    if not finite.all():
-        raise UserError(f"tps: the landmarks of frame {int(finite.argmin())} hold values that are not finite")
+    inputs.check("tps", image, source, landmarks)
     if np.ptp(source[:17], axis=0).max() < 1:
         raise UserError("tps: the source landmarks of the jaw all lie in one place")
 

@@ -14,7 +14,7 @@ from methods.driver_copy import DriverCopy
 from methods.oracle import Oracle
 from methods.shuffled import Shuffled
 from methods.still import Still
-from tests.fakes import SIZE, Tiny, clip, landmarks, video_of
+from tests.fakes import SIZE, Roll, Tiny, clip, landmarks, video_of
 
 
 @pytest.fixture
@@ -70,6 +70,11 @@ def test_shuffled_uses_the_next_driver(benchmark: Benchmark, pair: Pair) -> None
     assert np.array_equal(video_of(animation).frames, clip("d1", 5).frames)
     assert animation.notes["driver"] == "d1"
     assert method.fingerprint(pair) == benchmark.drivers[1].fingerprint
+
+
+@pytest.mark.parametrize("weights", ["random", "trained"])
+def test_shuffled_is_as_random_as_its_method(weights: str) -> None:
+    assert Shuffled(Roll(weights=weights)).random is (weights == "random")
 
 
 @pytest.mark.parametrize(

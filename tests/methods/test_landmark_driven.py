@@ -7,7 +7,7 @@ import pytest
 
 from charachbench.benchmark.types import Character, Pair
 from charachbench.protocols import Animator, FoundLandmarks, LandmarkSource, Retargeting
-from methods.faceshot.retargeting import Direct
+from methods.faceshot.retargeting import Direct, FaceShot, FaceShotContinuous, Similarity
 from methods.landmark_driven import LandmarkDriven
 from tests.fakes import Tiny
 
@@ -35,9 +35,20 @@ class Square(LandmarkSource):
 class Recorder(Animator):
     """Renders the image and keeps what it was asked for."""
 
-    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        self.source, self.landmarks = source, landmarks
+    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:
+        self.source, self.landmarks, self.seed = source, landmarks, seed
         return np.repeat(image[None], len(landmarks), axis=0)
+
+
+class Noise(Recorder):
+    """Has weights, and they are random."""
+
+    @property
+    def random(self) -> bool:
+        return True
+
+    def fingerprint(self) -> str:
+        return "weights"
 
 
 class Double(Retargeting):
@@ -86,3 +97,31 @@ def test_the_landmark_source_is_prepared_and_decides_the_fingerprint(pair: Pair,
     method.prepare(Tiny().open(None, tmp_path), tmp_path)
     assert source.cache == tmp_path
     assert method.fingerprint(pair) == "square on c0"
+
+
+@pytest.mark.parametrize("animator", [None, Recorder()], ids=["landmarks alone", "an animator without weights"])
+def test_an_animator_without_weights_leaves_the_fingerprint_as_it_is(pair: Pair, animator: Animator | None) -> None:
+    method = LandmarkDriven(Square(), Double(), animator)
+    assert method.fingerprint(pair) == "square on c0"
+    assert not method.random
+
+
+def test_the_animators_weights_are_part_of_the_fingerprint_and_random_if_it_says_so(pair: Pair) -> None:
+    method = LandmarkDriven(Square(), Double(), Noise())
+    assert method.fingerprint(pair) == "square on c0weights"
+    assert method.random
+
+
+def test_the_seed_reaches_the_animator(pair: Pair) -> None:
+    recorder = Recorder()
+    LandmarkDriven(Square(), Double(), recorder).animate(pair, 7)
+    assert recorder.seed == 7
+
+
+@pytest.mark.parametrize(
+    "retargeting", [FaceShot(), FaceShotContinuous(), Direct(), Similarity()], ids=lambda r: type(r).__name__
+)
+def test_what_is_rendered_begins_with_the_characters_landmarks(pair: Pair, retargeting: Retargeting) -> None:
+    recorder = Recorder()
+    LandmarkDriven(Square(), retargeting, recorder).animate(pair, 0)
+    assert np.array_equal(recorder.landmarks[0], recorder.source)

@@ -218,6 +218,13 @@ def test_chunks_change_nothing() -> None:
     assert np.abs(one - many).max() <= 1
 
 
+def test_nothing_is_random() -> None:
+    source = face()
+    target = moved(source, 1, 0.3, frames=2)
+    one, other = (Tps().render(picture(), source, target, seed) for seed in (0, 1))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_coarse_grid_is_near_the_dense_field() -> None:
     source = face(512)
     target = moved(source, 2, 0.1, wander=0.02)
