@@ -85,18 +85,32 @@ def load(loader: Callable[..., T], model: str, revision: str | None, setting: st
     return _loaded(loader, model, setting, revision=wanted, **options)
 
 
-def load_network(loader: Callable[..., Any], model: str, revision: str | None, setting: str, **options: Any) -> Any:
+def load_network(
+    loader: Callable[..., Any], model: str, revision: str | None, setting: str, strict: bool = False, **options: Any
+) -> Any:
     """``load`` of a ``torch.nn.Module``, in evaluation mode and without gradients.
 
     All of its weights must be there; the libraries would make up at random what they miss, and go on.
+
+    Args:
+        loader: see ``load``.
+        model: see ``load``.
+        revision: see ``load``.
+        setting: see ``load``.
+        strict: refuse weights that hold more than the network, too; a part of a network would else pass for it.
+        options: see ``load``.
     """
     with _quiet():
         network, found = load(loader, model, revision, setting, output_loading_info=True, **options)
-    if missing := sorted(found["missing_keys"]):
-        raise UserError(
-            f"{setting}={model}: lacks {len(missing)} tensors of {type(network).__name__}, such as {missing[0]}; "
-            "accepted are the whole weights of such a network"
-        )
+    for kind, tensors in (
+        ("lacks", found["missing_keys"]),
+        ("has to spare", found["unexpected_keys"] if strict else []),
+    ):
+        if tensors:
+            raise UserError(
+                f"{setting}={model}: {kind} {len(tensors)} tensors of {type(network).__name__}, such as "
+                f"{min(tensors)}; accepted are the whole weights of such a network, and nothing else"
+            )
     return network.eval().requires_grad_(False)
 
 

@@ -119,7 +119,7 @@ def _in_node(node: Any, where: str) -> Iterator[Need]:
 
 
 def _in_value(key: str, value: str, values: dict[str, Any], where: str) -> Iterator[Need]:
-    by_name = key in ("weights", "model", "checkpoint")
+    by_name = key in ("weights", "model", "checkpoint") or key.endswith("_weights")
     if by_name and value in weights.REGISTRY:
         yield Need(value, where=where)
     for name, entry in weights.HUB.items():

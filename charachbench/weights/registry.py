@@ -80,7 +80,10 @@ REGISTRY = {
         licence="Apache-2.0",
         sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
         size=3_758_596,
-        implied_by=("charachbench.landmarks.detectors.MediaPipe.model_path=None",),
+        implied_by=(
+            "charachbench.landmarks.detectors.MediaPipe.model_path=None",
+            "methods.landmark_sources.MediaPipe.model_path=None",
+        ),
     ),
     "inception_2015": Weights(
         file="weights-inception-2015-12-05-6726825d.pth",
@@ -284,8 +287,8 @@ HUB = {
     "mofa_video": Repository(
         hub="MyNiuuu/MOFA-Video-Hybrid",
         purpose="landmark control of Stable Video Diffusion (MOFA-Video)",
-        licence="Apache-2.0; its copies of other networks keep their own",
-        files=("ckpts/mofa/*", "ckpts/sad_talker/*", "ckpts/gfpgan/*"),
+        licence="Apache-2.0",
+        files=("ckpts/mofa/ldmk_controlnet/*",),
         revision="0a0f26cba07a53a08618f4c428cc06e9e6dee9fb",
     ),
 }
