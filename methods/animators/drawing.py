@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_FARTHEST = 1e6
+"""Pixels; OpenCV's positions are 32-bit integers, and what lies beyond is outside of any picture."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -23,7 +26,8 @@ def draw(landmarks: np.ndarray, curves: Sequence[Curve], height: int, width: int
     """Curves on black, later ones above earlier ones.
 
     Args:
-        landmarks: float (T, 68, 2), (x, y) in pixels of the drawing; truncated to whole pixels.
+        landmarks: float (T, 68, 2), (x, y) in pixels of the drawing; truncated to whole pixels. What lies outside of
+            the drawing is cut off; points that are not finite are left out together with the lines that end in them.
         curves: what to draw.
         height: of the drawing.
         width: of the drawing.
@@ -35,7 +39,10 @@ def draw(landmarks: np.ndarray, curves: Sequence[Curve], height: int, width: int
     import cv2
 
     pictures = np.zeros((len(landmarks), height, width, 3), np.uint8)
-    for picture, points in zip(pictures, landmarks.astype(np.int32), strict=True):
-        for curve in curves:
-            cv2.polylines(picture, [points[list(curve.points)]], False, curve.colour, thickness)
+    finite = np.isfinite(landmarks).all(axis=-1)
+    whole = np.clip(np.where(finite[..., None], landmarks, 0), -_FARTHEST, _FARTHEST).astype(np.int32)
+    for curve in curves:
+        ends = np.stack((curve.points[:-1], curve.points[1:]), axis=-1)
+        for picture, points, known in zip(pictures, whole, finite[:, ends].all(axis=-1), strict=True):
+            cv2.polylines(picture, list(points[ends[known]]), False, curve.colour, thickness)
     return pictures
