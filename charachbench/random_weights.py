@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def initialise(network: nn.Module, seed: int) -> None:
-    """Overwrite all parameters: kernels and matrices uniform with variance 2 / fan-in (He et al., 2015), shifts 0.
+    """Overwrite all parameters: kernels and matrices uniform with variance 2 / fan-in (He et al., 2015), biases 0.
 
     Each tensor has its own stream, by its name, so neither torch's generator nor its version nor the order of modules
-    matters. Scales of normalisations (and other vectors that are not biases) stay as they were built.
+    matters. Scales of normalisations stay as they were built; other vectors, such as class tokens, are 0 like biases.
     """
     import torch
 
@@ -35,7 +35,7 @@ def initialise(network: nn.Module, seed: int) -> None:
             if parameter.ndim > 1:
                 bound = np.float32(math.sqrt(6 / parameter[0].numel()))  # variance of a uniform: bound ** 2 / 3
                 parameter.copy_(torch.from_numpy(bound * _uniform([seed, name], tuple(parameter.shape))))
-            elif name.endswith("bias"):
+            elif not name.endswith("weight"):
                 parameter.zero_()
 
 

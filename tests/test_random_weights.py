@@ -41,7 +41,7 @@ def test_kernels_and_matrices_have_the_variance_of_he():
 @hypothesis.given(st.integers(0, 2**40), st.text(max_size=9), st.integers(1, 40), st.integers(1, 40))
 @hypothesis.settings(deadline=None, max_examples=30)
 def test_draws_are_in_range_and_repeat(seed, name, rows, columns):
-    layer = nn.ParameterDict({name.replace(".", "") or "weight": torch.full((rows, columns), torch.nan)})
+    layer = nn.ParameterDict({"a" + name.replace(".", ""): torch.full((rows, columns), torch.nan)})
     random_weights.initialise(layer, seed)
     (first,) = [parameter.clone() for parameter in layer.parameters()]
     assert first.abs().max() <= (6 / columns) ** 0.5

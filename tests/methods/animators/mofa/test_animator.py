@@ -1,0 +1,146 @@
+"""The animator as the harness runs it, at a tiny size with random weights."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from charachbench.errors import UserError
+from methods.animators.mofa.animator import CURVES, Mofa, draw_landmarks
+from methods.animators.mofa.networks import Random
+
+TINY: dict[str, Any] = {
+    "size": 64, "window": 5, "stride": 2, "steps": 2, "flow_size": 64, "drawing_size": 40, "window_batch": 4,
+}  # fmt: skip
+
+
+def face(frames: int, shift: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    """An image of 96 pixels and landmarks that move to the right."""
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8), (0, 0), 3)
+    points = rng.uniform(24, 72, (68, 2))
+    return image, points + np.linspace(0, 1, frames)[:, None, None] * [shift, 0]
+
+
+@pytest.fixture(scope="module")
+def mofa() -> Mofa:
+    animator = Mofa(Random(), **TINY)
+    animator.load("cpu")
+    return animator
+
+
+def test_frames_are_of_the_image_and_equal_for_equal_arguments(mofa: Mofa) -> None:
+    image, landmarks = face(7)
+    frames = mofa.render(image, landmarks[0], landmarks, 3)
+    assert frames.shape == (7, 96, 96, 3)
+    assert frames.dtype == np.uint8
+    assert np.array_equal(frames, mofa.render(image, landmarks[0], landmarks, 3))
+    assert not np.array_equal(frames, mofa.render(image, landmarks[0], landmarks, 4))
+    assert not np.array_equal(frames, mofa.render(image[::-1].copy(), landmarks[0], landmarks, 3))
+    moved = mofa.render(image, landmarks[0], landmarks[:1] + 2 * (landmarks - landmarks[:1]), 3)
+    assert not np.array_equal(frames, moved)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 5, 6])
+def test_short_clips_are_continued_and_cut(mofa: Mofa, frames: int) -> None:
+    image, landmarks = face(frames)
+    made = mofa.render(image, landmarks[0], landmarks)
+    assert made.shape == (frames, 96, 96, 3)
+    longer = np.concatenate([landmarks, landmarks[-1:].repeat(max(0, 5 - frames), axis=0)])
+    assert np.array_equal(made, mofa.render(image, landmarks[0], longer)[:frames])
+
+
+def test_landmarks_that_do_not_begin_with_the_source_get_a_frame_that_does(mofa: Mofa) -> None:
+    image, landmarks = face(7)
+    whole = mofa.render(image, landmarks[0], landmarks)
+    assert np.array_equal(whole[1:], mofa.render(image, landmarks[0], landmarks[1:]))
+
+
+def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    encode = mofa._parts.vae.encode
+
+    def counted(pixels: torch.Tensor) -> Any:
+        calls.append(len(pixels))
+        return encode(pixels)
+
+    monkeypatch.setattr(mofa._parts.vae, "encode", counted)
+    image, landmarks = face(5)
+    first = image[:, ::-1].copy()
+    for picture in (first, first, image, image):
+        mofa.render(picture, landmarks[0], landmarks)
+    assert len(calls) == 2
+
+
+def test_offloaded_networks_give_the_same_frames(mofa: Mofa) -> None:
+    image, landmarks = face(5)
+    offloaded = Mofa(Random(), **TINY, offload=True)
+    offloaded.load("cpu")
+    assert np.array_equal(offloaded.render(image, landmarks[0], landmarks), mofa.render(image, landmarks[0], landmarks))
+
+
+def test_short_types_are_near(mofa: Mofa) -> None:
+    image, landmarks = face(5)
+    coarse = Mofa(Random(), **{**TINY, "steps": 1}, dtype="bf16")
+    fine = Mofa(Random(), **{**TINY, "steps": 1})
+    made = []
+    for animator in (coarse, fine):
+        animator.load("cpu")
+        made.append(animator.render(image, landmarks[0], landmarks).astype(float))
+    assert made[0].shape == made[1].shape
+    assert np.corrcoef(made[0].ravel(), made[1].ravel())[0, 1] > 0.5  # random networks enlarge every difference
+
+
+@pytest.mark.parametrize(
+    ("out_of_memory", "message"),
+    [(False, r"not finite.*animator\.dtype=bf16"), (True, r"too little free memory.*animator\.offload=true")],
+)
+def test_what_to_turn_down(mofa: Mofa, monkeypatch: pytest.MonkeyPatch, out_of_memory: bool, message: str) -> None:
+    def predict(sample: torch.Tensor, *_: Any) -> torch.Tensor:
+        if out_of_memory:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return sample[:, :, :4] * float("nan")
+
+    monkeypatch.setattr(mofa._parts.unet, "forward", predict)
+    image, landmarks = face(5)
+    with pytest.raises(UserError, match=message):
+        mofa.render(image, landmarks[0], landmarks)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 100}, r"animator\.size=100: accepted are multiples of 64"),
+        ({"flow_size": 60}, r"animator\.flow_size=60"),
+        ({"window": 1}, r"animator\.window=1"),
+        ({"stride": 5}, r"animator\.stride=5: accepted are whole numbers from 1 to 4"),
+        ({"steps": 0}, r"animator\.steps=0"),
+        ({"decode_chunk": 0}, r"animator\.decode_chunk=0"),
+        ({"guidance_last": float("nan")}, r"animator\.guidance_last=nan"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Mofa(Random(), **{**TINY, **settings})
+
+
+def test_arguments_are_checked(mofa: Mofa) -> None:
+    image, landmarks = face(5)
+    with pytest.raises(UserError, match="square"):
+        mofa.render(image[:90], landmarks[0], landmarks)
+    with pytest.raises(UserError, match="frame 2"):
+        mofa.render(image, landmarks[0], np.where(np.arange(5)[:, None, None] == 2, np.nan, landmarks))
+
+
+def test_drawings_are_upstreams() -> None:
+    with np.load(Path(__file__).parent / "data" / "drawing.npz") as recorded:
+        made = draw_landmarks(recorded["landmarks"], 512, 320)
+        np.testing.assert_allclose(made * 255, recorded["drawings"], atol=0.51)  # which were rounded
+
+
+def test_every_landmark_is_drawn() -> None:
+    assert {point for curve in CURVES for point in curve.points} == set(range(68))
+    assert len({curve.colour for curve in CURVES}) == len(CURVES)
