@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from charachbench import keys
 from charachbench.errors import UserError
-from charachbench.weights import hub
+from charachbench.weights import HUB, hub
 
 if TYPE_CHECKING:
     import torch
@@ -193,12 +193,24 @@ def _is_name(model: str) -> bool:
 def _missing(model: str, revision: str | None, setting: str, reason: Exception | None = None) -> UserError:
     if not _is_name(model):
         return UserError(f"{setting}={model}: no such folder; accepted are a folder of weights or a name of the hub")
-    pinned = f" --revision {revision}" if revision else ""
     because = f" ({_line(reason)})" if reason else ""
     return UserError(
-        f"{setting}={model}: no such folder, and not all of it in the cache of the Hugging Face hub{because}; get it "
-        f"by 'hf download {model}{pinned}' (formerly huggingface-cli download {model}{pinned}), or set {setting}=DIR"
+        f"{setting}={model}: no such folder, and not all of it in the cache of the Hugging Face hub{because}; "
+        f"{_remedy(model, revision)}, or set {setting}=DIR"
     )
+
+
+def _remedy(model: str, revision: str | None) -> str:
+    """How to get what a name of the hub means."""
+    for name, entry in HUB.items():
+        if model == entry.hub and revision in (None, entry.revision):
+            terms = f"; {entry.terms}" if entry.terms else ""
+            return (
+                f"get it by 'charachbench weights weights.names=[{name}]', or all that these settings need by "
+                f"'charachbench weights' with the same settings ({entry.licence}{terms})"
+            )
+    pinned = f" --revision {revision}" if revision else ""
+    return f"get it by 'hf download {model}{pinned}' (formerly huggingface-cli download {model}{pinned})"
 
 
 def _unloadable(model: str, setting: str, error: Exception) -> UserError:

@@ -75,6 +75,24 @@ def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("guidance", [(3.0, 3.0), (1.0, 7.5)])
+def test_windows_leave_no_seams(guidance: tuple[float, float]) -> None:
+    settings = {**TINY, "window": 9, "stride": 4, "steps": 4, "decode_chunk": 99}
+    animator = Mofa(Random(), **settings, guidance_first=guidance[0], guidance_last=guidance[1])
+    animator.load("cpu")
+    image, landmarks = face(1)
+    generator = torch.Generator().manual_seed(0)
+    noise, grain = torch.randn(1, 4, 8, 8, generator=generator), torch.randn(3, 64, 64, generator=generator)
+    with torch.inference_mode():
+        conditions = animator._conditions(cv2.resize(image, (64, 64)), landmarks.repeat(21, axis=0) * 2 / 3, grain)
+        frames = animator._decode(animator._denoise(conditions, noise.expand(21, -1, -1, -1))).astype(float)
+    jumps = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+    borders = [4, 8, 12]  # before the first frames of the windows that start at 5, 9 and 13
+    inside = [index for index in range(1, 19) if index not in borders]
+    assert jumps[borders].max() < jumps[inside].max()
+    assert jumps[borders].mean() < 1.5 * jumps[inside].mean()
+
+
 def test_offloaded_networks_give_the_same_frames(mofa: Mofa) -> None:
     image, landmarks = face(5)
     offloaded = Mofa(Random(), **TINY, offload=True)

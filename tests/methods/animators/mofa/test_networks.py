@@ -110,7 +110,7 @@ def test_missing_weights_are_told_before_anything_is_loaded(checkpoints: Path, s
 
 def test_the_public_names_say_where_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="hf download MyNiuuu/MOFA-Video-Hybrid --revision"):
+    with pytest.raises(UserError, match=r"charachbench weights weights\.names=\[mofa_video\]"):
         Trained().fingerprint()
 
 
