@@ -31,17 +31,20 @@ SCHEDULE = {
 }
 """Of Stable Video Diffusion; Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models"."""
 
-_WIDTHS = (32, 64, 64, 64)
 _TINY_UNET = {
-    "block_out_channels": _WIDTHS,
+    "block_out_channels": (32, 64, 64, 64),
     "num_attention_heads": (1, 2, 2, 2),
     "layers_per_block": 1,
     "cross_attention_dim": 32,
     "addition_time_embed_dim": 32,
     "projection_class_embeddings_input_dim": 96,
 }
-_TINY_VAE = {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
-_FULL_VAE = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+FULL_VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+}
+_TINY_VAE = {**FULL_VAE, "block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
 _TINY_CLIP = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -249,15 +252,10 @@ class Random(Networks):
 
         tiny = self.scale == "tiny"
         unet = _TINY_UNET if tiny else {}
-        vae = {
-            **(_TINY_VAE if tiny else _FULL_VAE),
-            "down_block_types": ("DownEncoderBlock2D",) * len(_WIDTHS),
-            "force_upcast": True,
-        }
         clip = CLIPVisionConfig(**(_TINY_CLIP if tiny else _FULL_CLIP))
         parts = Parts(
             CLIPVisionModelWithProjection(clip),
-            AutoencoderKLTemporalDecoder(**vae),
+            AutoencoderKLTemporalDecoder(**(_TINY_VAE if tiny else FULL_VAE)),
             ControlledUNet(num_frames=25, **unet),
             FlowControlNet(**unet),
             Cmp(),
