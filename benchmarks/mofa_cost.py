@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ def main() -> None:
     torch.set_default_dtype(torch.float16)
     with FakeTensorMode(), torch.no_grad():
         controlnet, unet, cmp = FlowControlNet().eval(), ControlledUNet().eval(), Cmp().eval()
-        vae: Any = AutoencoderKLTemporalDecoder(**FULL_VAE).eval()
+        vae: Any = AutoencoderKLTemporalDecoder(**FULL_VAE)
 
         def step(count: int) -> None:
             shapes = ((320, side), (320, side // 2), (640, side // 4), (1280, side // 8))
@@ -73,12 +74,11 @@ def main() -> None:
         count = len(windows(options.frames, WINDOW, STRIDE))
         print(f"a window's step: {one:.1f} TFLOP; a frame's decoding: {decoded:.2f} TFLOP")
         print(f"{options.frames} frames, {count} windows, {STEPS} steps: {count * STEPS * one / 1000:.2f} PFLOP")
-        print(
-            f"    decoding {options.frames * decoded:.1f} TFLOP, CMP {teraflops(lambda: flow(options.frames)):.2f} TFLOP"
-        )
-        for windows_at_once in (1, 2):
-            peak = gibibytes([controlnet, unet], lambda count=windows_at_once: step(count))
-            print(f"U-Net and ControlNet, window_batch={windows_at_once}: {peak:.1f} GiB at the peak")
+        print(f"    decoding: {options.frames * decoded:.1f} TFLOP")
+        print(f"    CMP: {teraflops(lambda: flow(options.frames)):.2f} TFLOP")
+        for at_once in (1, 2):
+            peak = gibibytes([controlnet, unet], partial(step, at_once))
+            print(f"U-Net and ControlNet, window_batch={at_once}: {peak:.1f} GiB at the peak")
         print(f"decoding {CHUNK} frames: {gibibytes([vae], decode):.1f} GiB at the peak")
 
 
