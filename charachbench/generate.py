@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import time
@@ -223,6 +224,7 @@ class _Worker:
         if self.load_error is not None:
             raise self.load_error
         if not self.loaded:
+            gc.collect()  # an earlier job of a sweep may have left its networks in cycles of references
             try:
                 with _Timer() as loading:
                     self.method.load(self.device)

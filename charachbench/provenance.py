@@ -13,7 +13,17 @@ from typing import Any
 
 from charachbench import __version__, config, keys
 
-PACKAGES = ("av", "diffusers", "mediapipe", "numpy", "opencv-contrib-python", "torch", "torchmetrics", "torchvision")
+PACKAGES = (
+    "av",
+    "diffusers",
+    "mediapipe",
+    "numpy",
+    "opencv-contrib-python",
+    "torch",
+    "torchmetrics",
+    "torchvision",
+    "transformers",
+)
 
 
 @functools.cache

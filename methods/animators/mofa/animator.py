@@ -66,7 +66,7 @@ class Mofa(Animator):
         motion_bucket: the amount of motion that the networks are told. The reference asks for 127, but overwrites it.
         rate: frames per second that the networks are told.
         noise_augmentation: strength of the noise on the character that the networks see.
-        flow_size: at which CMP works, in pixels, a multiple of 8.
+        flow_size: at which CMP works, in pixels, a multiple of 8 from 64.
         drawing_size: at which landmarks are drawn, in pixels, before the drawing is enlarged.
         window_batch: windows that go through the networks at once; more is faster and takes more memory.
         decode_chunk: frames that are decoded at once; the decoder sees no further in time.
@@ -102,8 +102,8 @@ class Mofa(Animator):
         compile: bool = False,  # noqa: A002 - torch's word for it
     ) -> None:
         for setting, value, unit in (("size", size, STRIDE), ("flow_size", flow_size, 8)):
-            if value < unit or value % unit:
-                raise UserError(f"animator.{setting}={value}: accepted are multiples of {unit} pixels")
+            if value < STRIDE or value % unit:
+                raise UserError(f"animator.{setting}={value}: accepted are multiples of {unit} pixels from {STRIDE}")
         if window < 2:
             raise UserError(f"animator.window={window}: accepted are whole numbers of frames from 2")
         if not 1 <= stride < window:
@@ -132,7 +132,7 @@ class Mofa(Animator):
         self.window_batch, self.decode_chunk = window_batch, decode_chunk
         self.mixed_contexts = mixed_contexts
         self.dtype, self.offload, self.compile = dtype, offload, compile
-        self._seen: tuple[str, Tensor, Tensor] | None = None
+        self._seen: dict[str, tuple[Tensor, Tensor]] = {}
 
     @property
     def random(self) -> bool:
@@ -155,6 +155,7 @@ class Mofa(Animator):
         """
         self._device, self._dtype = device, torch_dtype(self.dtype, device)
         self._parts = self.networks.load(self._dtype)
+        self._seen.clear()
         if self.mixed_contexts:
             from methods.animators.mofa.unet import mix_contexts
 
@@ -185,7 +186,7 @@ class Mofa(Animator):
         if image.shape[0] != image.shape[1]:
             raise UserError(f"mofa: the image must be square, got {image.shape[1]} x {image.shape[0]}")
         window = Window(0, 0, len(image), self.size)
-        before = 0 if np.array_equal(landmarks[0], source) else 1
+        before = 0 if np.allclose(landmarks[0], source, rtol=0, atol=1e-6) else 1
         sequence = np.concatenate([source[None], landmarks]) if before else landmarks
         sequence = np.pad(sequence, ((0, max(0, self.window - len(sequence))), (0, 0), (0, 0)), mode="edge")
 
@@ -194,13 +195,7 @@ class Mofa(Animator):
             grain = torch.randn(3, self.size, self.size, generator=generator)
             noise = torch.randn(len(sequence), 4, self.size // 8, self.size // 8, generator=generator)
             conditions = self._conditions(window.image(image), window.points(sequence), grain)
-            latents = self._denoise(conditions, noise)
-            if not latents.isfinite().all():
-                raise UserError(
-                    f"mofa: the networks gave values that are not finite in {self._dtype}: set animator.dtype=bf16 or "
-                    "fp32, or check the weights"
-                )
-            frames = self._decode(latents)[before : before + len(landmarks)]
+            frames = self._decode(self._denoise(conditions, noise))[before : before + len(landmarks)]
         back = Window(0, 0, self.size, len(image))
         return np.stack([back.image(frame) for frame in frames])
 
@@ -218,21 +213,21 @@ class Mofa(Animator):
             flow = dense_flow(parts.cmp, pixels, points, self.flow_size)
         drawings = torch.from_numpy(draw_landmarks(landmarks, self.size, self.drawing_size)).permute(0, 3, 1, 2)
         with self._at_work(parts.controlnet):
-            features = parts.controlnet.condition((pixels * 2 - 1)[None], flow, drawings.to(device))
+            features = parts.controlnet.condition((pixels * 2 - 1)[None], flow, drawings)
         time_ids = torch.tensor([self.rate, self.motion_bucket, self.noise_augmentation], device=device, dtype=dtype)
         return sampling.Conditions(embedding, latents, features, time_ids)
 
     def _encoded(self, image: np.ndarray, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Embedding and latents of the image, kept for the next pair of the same character."""
+        """Embedding and latents of the image, kept for other pairs of the same character: some 40 KiB each."""
         key = hashlib.sha256(image.tobytes() + noise.numpy().tobytes()).hexdigest()
-        if self._seen is None or self._seen[0] != key:
+        if key not in self._seen:
             parts = self._parts
             with self._at_work(parts.image_encoder):
                 embedding = sampling.image_embedding(parts.image_encoder, pixels)
             with self._at_work(parts.vae):
                 latents = sampling.image_latents(parts.vae, pixels, noise.to(pixels.device), self.noise_augmentation)
-            self._seen = key, embedding, latents
-        return self._seen[1:]
+            self._seen[key] = embedding, latents
+        return self._seen[key]
 
     def _denoise(self, conditions: sampling.Conditions, noise: Tensor) -> Tensor:
         parts = self._parts
@@ -260,8 +255,8 @@ class Mofa(Animator):
         if not self.offload:
             yield
             return
-        part.to(self._device)
         try:
+            part.to(self._device)
             yield
         finally:
             part.to("cpu")

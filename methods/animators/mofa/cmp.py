@@ -104,7 +104,7 @@ def dense_flow(network: Cmp, image: Tensor, landmarks: Tensor, size: int = TRAIN
         coarse = expectation(network.propagate(encoded, sparse.to(like)))
         fine = functional.interpolate(coarse, (size, size), mode="bilinear", align_corners=True)
         flow[start : start + chunk] = functional.interpolate(fine, (height, width))
-    return flow * (scale / size).float()[:, None, None]
+    return flow.mul_((scale / size).float()[:, None, None])
 
 
 def sparse_motion(first: Tensor, landmarks: Tensor, size: int) -> Tensor:

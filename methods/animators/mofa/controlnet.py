@@ -142,7 +142,9 @@ class FlowControlNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Returns:
             For ``forward``, at 1/8, 1/16, 1/32 and 1/64 of the image, (T, C, h, w) each, in the network's type.
         """
-        drawn = torch.cat([self.controlnet_ldmk_embedding(part.to(self.dtype)) for part in landmarks.split(chunk)])
+        drawn = torch.cat(
+            [self.controlnet_ldmk_embedding(part.to(image.device, self.dtype)) for part in landmarks.split(chunk)]
+        )
         features = [self.controlnet_cond_embedding(image.to(self.dtype))]
         for encoder in self.flow_encoder["encoders"]:
             features.append(encoder(features[-1]))

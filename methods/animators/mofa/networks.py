@@ -150,14 +150,13 @@ class Trained(Networks):
 
     def fingerprint(self) -> str:
         """See ``Networks``."""
-        return keys.digest(
-            [
-                pretrained.fingerprint(self._controlnet[0], self.revision, "animator.networks.model"),
-                pretrained.fingerprint(self.video_model, self.video_model_revision, "animator.networks.video_model"),
-                weights.fingerprint(self.cmp_weights),
-                pretrained.package_versions(),
-            ]
-        )
+        hashes = [
+            pretrained.fingerprint(self._controlnet[0], self.revision, "animator.networks.model"),
+            pretrained.fingerprint(self.video_model, self.video_model_revision, "animator.networks.video_model"),
+            weights.fingerprint(self.cmp_weights),
+        ]
+        weights.locate(self.cmp_weights)  # its hash may be known without it, but no pair can be made
+        return keys.digest([hashes, pretrained.package_versions()])
 
     def load(self, dtype: torch.dtype) -> Parts:
         """See ``Networks``."""
@@ -222,8 +221,6 @@ class Random(Networks):
     Raises:
         UserError: there is no such scale.
     """
-
-    version = 1
 
     def __init__(self, scale: Scale = "tiny", seed: int = 0) -> None:
         if scale not in get_args(Scale):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from charachbench.errors import UserError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -43,6 +45,11 @@ class Guidance:
 
     first: float
     last: float
+
+    @property
+    def needed(self) -> bool:
+        """Whether it changes anything."""
+        return self.first != 1 or self.last != 1
 
     def scales(self, length: int) -> Tensor:
         """Float32 (length, 1, 1, 1)."""
@@ -103,28 +110,27 @@ def denoise(
     weights = windows(len(noise), length, stride)
     frames = torch.tensor([[0, *range(start, start + length - 1)] for start in weights], device=noise.device)
     total = torch.zeros(len(noise), 1, 1, 1, device=noise.device)
-    _gather(total, torch.ones(*frames.shape, 1, 1, 1, device=noise.device), frames, list(weights.values()))
+    _gather(total, torch.ones(*frames.shape, 1, 1, 1, device=noise.device), weights)
 
     scheduler.set_timesteps(steps, device=noise.device)
     latents = noise * scheduler.init_noise_sigma
-    scales = guidance.scales(length).to(noise.device)
+    scales = guidance.scales(length).to(noise.device) if guidance.needed else None
     for timestep in scheduler.timesteps:
         scaled = scheduler.scale_model_input(latents, timestep)
         predictions = torch.cat(
             [_predict(unet, controlnet, conditions, scaled, timestep, some, scales) for some in frames.split(batch)]
         )
         mean = torch.zeros_like(latents)
-        _gather(mean, predictions, frames, list(weights.values()))
+        _gather(mean, predictions, weights)
         latents = scheduler.step(mean / total, timestep, latents).prev_sample
     return latents
 
 
-def _gather(clip: Tensor, parts: Tensor, frames: Tensor, weights: Sequence[int]) -> None:
+def _gather(clip: Tensor, parts: Tensor, weights: dict[int, int]) -> None:
     """Add windows' frames (W, length, ...), times the windows' weights, to the clip's (T, ...); frame 0 but once."""
-    for index, (part, frame, weight) in enumerate(zip(parts, frames, weights, strict=True)):
-        if index == 0:
-            clip[0] += part[0]
-        clip[frame[1] : frame[-1] + 1] += weight * part[1:]
+    clip[0] += parts[0, 0]
+    for part, (start, weight) in zip(parts, weights.items(), strict=True):
+        clip[start : start + len(part) - 1] += weight * part[1:]
 
 
 def _predict(
@@ -134,13 +140,12 @@ def _predict(
     scaled: Tensor,
     timestep: Tensor,
     frames: Tensor,
-    scales: Tensor,
+    scales: Tensor | None,
 ) -> Tensor:
-    """Float32 predictions (W, length, 4, h, w) for windows of ``frames`` (W, length), guided."""
+    """Float32 predictions (W, length, 4, h, w) for windows of ``frames`` (W, length), guided if there are scales."""
     import torch
 
-    guided = bool((scales > 1).any())
-    halves = 2 if guided else 1  # without and with the image's embedding and latents
+    halves = 1 if scales is None else 2  # without and with the image's embedding and latents
     count, length = frames.shape
     shown = torch.ones(halves * count, device=scaled.device, dtype=unet.dtype)
     shown[: (halves - 1) * count] = 0
@@ -152,7 +157,7 @@ def _predict(
 
     down, middle = controlnet(sample, timestep, embedding, time_ids, features)
     predicted = unet(sample, timestep, embedding, time_ids, down, middle).float()
-    if not guided:
+    if scales is None:
         return predicted
     without, with_image = predicted.chunk(2)
     return without + scales * (with_image - without)
@@ -168,12 +173,20 @@ def decode(vae: Any, latents: Tensor, chunk: int) -> Tensor:
 
     Returns:
         uint8 (T, H, W, 3), on the CPU.
+
+    Raises:
+        UserError: the networks gave values that are not finite.
     """
     import torch
 
     frames = []
     for part in (latents / vae.config.scaling_factor).to(vae.dtype).split(chunk):
         decoded = vae.decode(part, num_frames=len(part)).sample.float()
+        if not decoded.isfinite().all():  # of the latents already, or only now
+            raise UserError(
+                f"mofa: the networks gave values that are not finite in {str(vae.dtype).removeprefix('torch.')}: set "
+                "animator.dtype=bf16 or fp32, or check the weights"
+            )
         frames.append(((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
     return torch.cat(frames)
 
@@ -213,9 +226,11 @@ def image_latents(vae: Any, image: Tensor, noise: Tensor, strength: float) -> Te
 
     dtype = vae.dtype
     enough = torch.float32 if dtype == torch.float16 and vae.config.force_upcast else dtype
-    vae.encoder.to(enough)
-    vae.quant_conv.to(enough)
-    mode = vae.encode((image * 2 - 1 + strength * noise)[None].to(enough)).latent_dist.mode()
-    vae.encoder.to(dtype)
-    vae.quant_conv.to(dtype)
+    try:
+        vae.encoder.to(enough)
+        vae.quant_conv.to(enough)
+        mode = vae.encode((image * 2 - 1 + strength * noise)[None].to(enough)).latent_dist.mode()
+    finally:
+        vae.encoder.to(dtype)
+        vae.quant_conv.to(dtype)
     return mode[0].to(dtype)

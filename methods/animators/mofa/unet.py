@@ -71,10 +71,12 @@ def mix_contexts(network: Any) -> None:
     def mixed(_: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         told_of = keywords["encoder_hidden_states"]  # (B * h * w, 1, D)
         clips = len(arguments[0]) // keywords["num_frames"]
+        if clips % 2:  # no guidance
+            return arguments, keywords
         pixels = len(told_of) // clips
         halves = torch.stack([told_of[0], told_of[-1]])
         rows = halves[torch.arange(2 * pixels, device=halves.device) % 2].unflatten(0, (2, 1, pixels))
-        rows = rows.expand(-1, max(1, clips // 2), -1, -1, -1).flatten(0, 2)[: len(told_of)]
+        rows = rows.expand(-1, clips // 2, -1, -1, -1).flatten(0, 2)
         return arguments, {**keywords, "encoder_hidden_states": rows}
 
     for module in network.modules():

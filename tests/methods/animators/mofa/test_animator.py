@@ -1,6 +1,7 @@
 """The animator as the harness runs it, at a tiny size with random weights."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +16,10 @@ from methods.animators.mofa.networks import Random
 TINY: dict[str, Any] = {
     "size": 64, "window": 5, "stride": 2, "steps": 2, "flow_size": 64, "drawing_size": 40, "window_batch": 4,
 }  # fmt: skip
+
+
+AWAY: Any = SimpleNamespace(offload=True, _device="device")
+"""An animator on another device, which this machine need not have."""
 
 
 def face(frames: int, shift: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +74,8 @@ def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(mofa._parts.vae, "encode", counted)
     image, landmarks = face(5)
-    first = image[:, ::-1].copy()
-    for picture in (first, first, image, image):
+    others = [image[:, ::-1].copy(), image.transpose(1, 0, 2).copy()]
+    for picture in (*others, *others):  # as a benchmark has them: every character with a driver, then with the next
         mofa.render(picture, landmarks[0], landmarks)
     assert len(calls) == 2
 
@@ -93,11 +98,65 @@ def test_windows_leave_no_seams(guidance: tuple[float, float]) -> None:
     assert jumps[borders].mean() < 1.5 * jumps[inside].mean()
 
 
-def test_offloaded_networks_give_the_same_frames(mofa: Mofa) -> None:
+def test_offloaded_networks_are_on_the_device_while_they_work(mofa: Mofa, monkeypatch: pytest.MonkeyPatch) -> None:
     image, landmarks = face(5)
     offloaded = Mofa(Random(), **TINY, offload=True)
     offloaded.load("cpu")
-    assert np.array_equal(offloaded.render(image, landmarks[0], landmarks), mofa.render(image, landmarks[0], landmarks))
+    here: set[str] = set()
+    worked: set[str] = set()
+    for name in ("image_encoder", "vae", "unet", "controlnet", "cmp"):
+        network = getattr(offloaded._parts, name)
+
+        def move(place: str, name: str = name) -> None:
+            here.symmetric_difference_update({name})
+            assert (name in here) == (place == "device")
+
+        def works(*_: Any, name: str = name) -> None:
+            assert name in here
+            worked.add(name)
+
+        monkeypatch.setattr(network, "to", move)
+        for child in network.children():
+            child.register_forward_pre_hook(works)
+    monkeypatch.setattr(offloaded, "_at_work", lambda part: Mofa._at_work(AWAY, part))
+    frames = offloaded.render(image, landmarks[0], landmarks)
+    assert not here
+    assert worked == {"image_encoder", "vae", "unet", "controlnet", "cmp"}
+    assert np.array_equal(frames, mofa.render(image, landmarks[0], landmarks))
+
+
+def test_networks_are_compiled_where_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(type(network).__name__))
+    for wanted, names in ((False, []), (True, ["ControlledUNet", "FlowControlNet"])):
+        Mofa(Random(), **TINY, compile=wanted).load("cpu")
+        assert compiled == names
+
+
+def test_without_guidance_any_number_of_windows_goes_at_once() -> None:
+    image, landmarks = face(9)
+    made = []
+    for batch in (1, 3):
+        animator = Mofa(Random(), **{**TINY, "window_batch": batch}, guidance_last=1.0)
+        animator.load("cpu")
+        made.append(animator.render(image, landmarks[0], landmarks).astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 1
+
+
+def test_an_encoder_that_runs_out_of_memory_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    animator = Mofa(Random(), **TINY, dtype="fp16")
+    animator.load("cpu")
+    image, landmarks = face(5)
+
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(animator._parts.vae, "encode", full)
+        with pytest.raises(UserError, match="too little free memory"):
+            animator.render(image, landmarks[0], landmarks)
+    assert {parameter.dtype for parameter in animator._parts.vae.parameters()} == {torch.float16}
+    assert animator.render(image, landmarks[0], landmarks).std() > 0
 
 
 def test_short_types_are_near(mofa: Mofa) -> None:
@@ -133,6 +192,7 @@ def test_what_to_turn_down(mofa: Mofa, monkeypatch: pytest.MonkeyPatch, out_of_m
     [
         ({"size": 100}, r"animator\.size=100: accepted are multiples of 64"),
         ({"flow_size": 60}, r"animator\.flow_size=60"),
+        ({"flow_size": 8}, r"animator\.flow_size=8: accepted are multiples of 8 pixels from 64"),
         ({"window": 1}, r"animator\.window=1"),
         ({"stride": 5}, r"animator\.stride=5: accepted are whole numbers from 1 to 4"),
         ({"steps": 0}, r"animator\.steps=0"),

@@ -108,6 +108,14 @@ def test_missing_weights_are_told_before_anything_is_loaded(checkpoints: Path, s
         trained(checkpoints, **{setting: str(checkpoints / "nowhere")}).fingerprint()
 
 
+def test_cmp_is_missed_before_there_is_a_row(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("charachbench.weights.folders", lambda: [tmp_path])
+    with pytest.raises(UserError, match="weights 'cmp' not found"):
+        trained(checkpoints, cmp_weights="cmp").fingerprint()
+
+
 def test_the_public_names_say_where_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"charachbench weights weights\.names=\[mofa_video\]"):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from charachbench.errors import UserError
 from methods.animators.mofa.controlnet import FlowControlNet
 from methods.animators.mofa.networks import SCHEDULE
 from methods.animators.mofa.sampling import (
@@ -144,6 +145,13 @@ def test_windows_at_once_change_nothing(recorded: _Recorded) -> None:
     scheduler = EulerDiscreteScheduler(**recorded.settings["configs"]["scheduler"])
     one, all_ = (_denoised(recorded, 11, batch, scheduler) for batch in (1, 4))
     assert (one - all_).abs().max() < 3e-5 * one.abs().max()
+
+
+def test_a_decoder_that_fails_is_not_taken_for_black(recorded: _Recorded) -> None:
+    latents = recorded.tensor("latents_5")[-1].clone()
+    latents[3] = float("inf")
+    with pytest.raises(UserError, match=r"not finite in float32.*animator\.dtype=bf16"):
+        decode(recorded.networks["vae"], latents, 2)
 
 
 def test_a_chunk_of_the_decoder_is_a_clip_of_its_own(recorded: _Recorded) -> None:
