@@ -73,17 +73,29 @@ class Repeating(Staged):
     """Computes again what the reference implementation does."""
 
     def _denoise(self, conditions: sampling.Conditions, noise: Any) -> Any:
-        parts = self._parts
-        twice = sum(sampling.windows(len(noise), self.window, self.stride).values())
         import torch
 
-        square = torch.rand(1, 3, self.size, self.size, device=self._device)
-        flow = torch.randn(self.window - 1, 2, self.size, self.size, device=self._device)
-        drawn = torch.rand(self.window, 3, self.size, self.size, device=self._device)
+        times = self.steps * sum(sampling.windows(len(noise), self.window, self.stride).values())
+        shape = self.size, self.size
+        where: Any = {"device": self._device, "dtype": self._dtype}
+        image, drawings = torch.rand(1, 3, *shape, **where), torch.rand(self.window, 3, *shape, **where)
+        flow = torch.randn(self.window - 1, 2, *shape, device=self._device)
         with self.stage("conditions, as often as the reference"):
-            for _ in range(self.steps * twice * 2):
-                parts.controlnet.condition(square.to(self._dtype), flow.to(self._dtype), drawn.to(self._dtype), chunk=1)
+            for _ in range(times):
+                condition_as_reference(self._parts.controlnet, image, flow, drawings)
         return super()._denoise(conditions, noise)
+
+
+def condition_as_reference(network: Any, image: Any, flow: Any, drawings: Any) -> None:
+    """What ``FlowControlNet.condition`` computes, for both halves of guidance and one frame after the other."""
+    network.controlnet_ldmk_embedding(drawings.repeat(2, 1, 1, 1))
+    features = [network.controlnet_cond_embedding(image.repeat(2, 1, 1, 1))]
+    for encoder in network.flow_encoder["encoders"]:
+        features.append(encoder(features[-1]))
+    for level, feature in enumerate(features):
+        step = 8 * 2**level
+        for frame in flow[..., ::step, ::step].split(1):
+            network._moved(level, feature, frame.repeat(2, 1, 1, 1) / step)
 
 
 def motion(frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
