@@ -86,6 +86,8 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     method, info = build_method(settings), describe_run(settings, benchmark)
     seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
     method.prepare(seen, store.cache)
+    for pair in seen.pairs[:1]:
+        method.fingerprint(pair)  # fails where weights are missing
     run = store.open_run(benchmark, info)  # not before: a method that cannot be prepared is no row
     worker = _Worker(settings, run, method)
     outcome = Outcome(run)

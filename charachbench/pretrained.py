@@ -79,7 +79,7 @@ def load(loader: Callable[..., T], model: str, revision: str | None, setting: st
         except (OSError, ValueError) as error:  # a file of it may not be in the cache
             reason = error
         except Exception as error:
-            raise _unloadable(model, setting, error) from error
+            raise _unloadable(model, setting, error, **options) from error
     wanted = commit or revision or hub.registered(model)
     _ask_hub(model, wanted, setting, reason)
     return _loaded(loader, model, setting, revision=wanted, **options)
@@ -165,7 +165,7 @@ def _loaded(loader: Callable[..., T], model: str, setting: str, **options: Any) 
     try:
         return loader(model, **options)
     except Exception as error:
-        raise _unloadable(model, setting, error) from error
+        raise _unloadable(model, setting, error, **options) from error
 
 
 def _ask_hub(model: str, revision: str | None, setting: str, reason: Exception | None) -> None:
@@ -213,9 +213,12 @@ def _remedy(model: str, revision: str | None) -> str:
     return f"get it by 'hf download {model}{pinned}' (formerly huggingface-cli download {model}{pinned})"
 
 
-def _unloadable(model: str, setting: str, error: Exception) -> UserError:
+def _unloadable(
+    model: str, setting: str, error: Exception, subfolder: str = "", variant: str | None = None, **_: Any
+) -> UserError:
+    part = f"{f' {subfolder}' if subfolder else ''}{f' with variant={variant}' if variant else ''}"
     return UserError(
-        f"{setting}={model}: cannot be loaded ({_line(error)}); get it again with 'hf download', or set "
+        f"{setting}={model}:{part} cannot be loaded ({_line(error)}); get it again with 'hf download', or set "
         f"{setting}=DIR to a folder that holds weights, config and preprocessor of such a network"
     )
 

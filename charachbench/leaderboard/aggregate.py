@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -87,7 +89,7 @@ class Row:
         control: see ``RunInfo.control``.
         random: see ``RunInfo.random``.
         made: how many of the benchmark's pairs the method made.
-        failed: how many it failed on.
+        failures: the reasons why it failed on others, with how many each, the most frequent first.
     """
 
     method: str
@@ -95,8 +97,13 @@ class Row:
     random: bool
     given: str
     made: int
-    failed: int
+    failures: tuple[tuple[str, int], ...]
     cells: dict[str, Cell]
+
+    @property
+    def failed(self) -> int:
+        """How many pairs it failed on."""
+        return sum(count for _, count in self.failures)
 
     @property
     def ranked(self) -> bool:
@@ -137,7 +144,8 @@ class Leaderboard:
         notes = []
         columns = self.columns if columns is None else columns
         if self.aggregation is Aggregation.shared_pairs:
-            notes.append("Figures are means over the pairs that every shown method has under that metric.")
+            besides = " that is not of random weights" if any(row.random for row in self.rows) else ""
+            notes.append(f"Figures are means over the pairs that every shown method{besides} has under that metric.")
             short = [f"{c.name}: {c.pairs} of {self.pairs} pairs" for c in columns if c.pairs != self.pairs]
             notes += [f"{'; '.join(short)}."] if short else []
         else:
@@ -154,12 +162,18 @@ class Leaderboard:
                 "not comparable with their figures."
             )
         notes += [f"§ {column.name}: {column.caveat}." for column in columns if column.caveat]
-        lacking: dict[str, list[str]] = {}
+        lacking: dict[str, dict[str, list[str]]] = {}
         for row in self.rows:
             for name, cell in ((column.name, row.cells[column.name]) for column in columns):
                 if cell.value is None and cell.reason:
-                    lacking.setdefault(cell.reason, []).append(f"{name} of {row.method}")
-        notes += [f"–: {', '.join(where)}: {reason}." for reason, where in lacking.items()]
+                    lacking.setdefault(cell.reason, {}).setdefault(row.method, []).append(name)
+        for reason, methods in lacking.items():
+            where = "; ".join(f"{', '.join(names)} of {method}" for method, names in methods.items())
+            notes.append(f"–: {where}: {reason}.")
+        for row in self.rows:
+            told = "; ".join(f"{count} failed: {reason}" for reason, count in row.failures[:3])
+            if told and row.made:  # where nothing was made the reason is above
+                notes.append(f"{row.method}: {told}{' and others' if len(row.failures) > 3 else ''}.")
         for reason in dict.fromkeys(self.absent.values()):
             names = [name for name, other in self.absent.items() if other == reason]
             notes.append(f"Absent: {', '.join(names)}: {reason}.")
@@ -187,6 +201,7 @@ def aggregate(
         UserError: figures of one column were made under different protocols.
     """
     methods = list(dict.fromkeys(scores["method"]))
+    randoms = set(scores.loc[scores["random"], "method"])  # which narrow nobody's pairs
     columns, figures, absent = [], {}, {}
     for named in metrics:
         mine = scores[scores["metric"] == named.name]
@@ -200,7 +215,8 @@ def aggregate(
             absent[named.name] = _reason(mine)
             continue
         cells = {str(method): rows for method, rows in scored.groupby("method", sort=False)}
-        shared = set.intersection(*(set(rows["pair"]) for rows in cells.values()))
+        deciding = [method for method in cells if method not in randoms] or list(cells)
+        shared = set.intersection(*(set(cells[method]["pair"]) for method in deciding))
         if aggregation is Aggregation.shared_pairs:
             cells = {method: rows[rows["pair"].isin(shared)] for method, rows in cells.items()}
         figures[named.name] = {method: _summary(named.metric, rows) for method, rows in cells.items()}
@@ -211,7 +227,7 @@ def aggregate(
             told = [cell.reason for cell in figures[named.name].values() if cell.reason]
             absent[named.name] = told[0] if told else "no pair has a score under every shown method"
             continue
-        counts = {len(rows) for rows in cells.values()}
+        counts = {len(cells[method]) for method in deciding}
         columns.append(
             Column(
                 name=named.name,
@@ -252,13 +268,15 @@ def aggregate(
 def _row(method: str, scores: pd.DataFrame) -> Row:
     """A method's row, its cells still to come."""
     pairs, about = scores.drop_duplicates("pair"), scores.iloc[0]
+    failed = pairs[pairs["status"] == "failed"]
+    reasons = Counter(re.sub(r"^(character|driver) '[^']*': ", "", str(reason)) for reason in failed["reason"])
     return Row(
         method=method,
         control=bool(about["control"]),
         random=bool(about["random"]),
         given=str(about["given"]),
         made=int(pairs["status"].isin(["scored", "unscored", "error", "pending"]).sum()),
-        failed=int((pairs["status"] == "failed").sum()),
+        failures=tuple(reasons.most_common()),
         cells={},
     )
 

@@ -103,6 +103,10 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
             alike = [each for each in settings.values() if each.get(target) == mine.get(target)]
             told = {name for name in inside if len({str(each.get(name)) for each in alike}) > 1}
             differing = [name for name in differing if name not in inside or name in told]
+        # Where classes tell runs apart, their settings need not: only what differs among runs of the same classes.
+        targets = [name for name in differing if name.endswith("._target_")]
+        peers = [each for each in settings.values() if all(each.get(name) == mine.get(name) for name in targets)]
+        differing = [name for name in differing if name in targets or len({str(each.get(name)) for each in peers}) > 1]
         parts = ["random weights"] if run.info.random else []
         parts += [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")

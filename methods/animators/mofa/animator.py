@@ -113,6 +113,8 @@ class Mofa(Animator):
             "drawing_size": drawing_size,
             "window_batch": window_batch,
             "decode_chunk": decode_chunk,
+            "motion_bucket": motion_bucket,
+            "rate": rate,
         }
         for setting, value in counts.items():
             if value < 1:
