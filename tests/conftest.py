@@ -1,5 +1,10 @@
 """What every test starts from."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers with threads for every core wait for each other: twice the time
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 

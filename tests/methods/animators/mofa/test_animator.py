@@ -80,10 +80,9 @@ def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("guidance", [(3.0, 3.0), (1.0, 7.5)])
-def test_windows_leave_no_seams(guidance: tuple[float, float]) -> None:
+def test_windows_leave_no_seams() -> None:
     settings = {**TINY, "window": 9, "stride": 4, "steps": 4, "decode_chunk": 99}
-    animator = Mofa(Random(), **settings, guidance_first=guidance[0], guidance_last=guidance[1])
+    animator = Mofa(Random(), **settings)
     animator.load("cpu")
     image, landmarks = face(1)
     generator = torch.Generator().manual_seed(0)
@@ -161,14 +160,10 @@ def test_an_encoder_that_runs_out_of_memory_is_left_as_it_was(monkeypatch: pytes
 
 def test_short_types_are_near(mofa: Mofa) -> None:
     image, landmarks = face(5)
-    coarse = Mofa(Random(), **{**TINY, "steps": 1}, dtype="bf16")
-    fine = Mofa(Random(), **{**TINY, "steps": 1})
-    made = []
-    for animator in (coarse, fine):
-        animator.load("cpu")
-        made.append(animator.render(image, landmarks[0], landmarks).astype(float))
-    assert made[0].shape == made[1].shape
-    assert np.corrcoef(made[0].ravel(), made[1].ravel())[0, 1] > 0.5  # random networks enlarge every difference
+    short = Mofa(Random(), **TINY, dtype="bf16")
+    short.load("cpu")
+    made, fine = (animator.render(image, landmarks[0], landmarks).ravel() for animator in (short, mofa))
+    assert np.corrcoef(made, fine)[0, 1] > 0.5  # random networks enlarge every difference
 
 
 @pytest.mark.parametrize(

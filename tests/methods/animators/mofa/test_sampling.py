@@ -107,7 +107,8 @@ class _Watched(EulerDiscreteScheduler):
         return made
 
 
-# One window; windows that end with the clip, of which upstream runs the last twice; and a last one of its own
+# One window; windows that end with the clip, of which upstream runs the last twice; and a longer clip. One, two and
+# three windows at once, where upstream has one.
 @pytest.mark.parametrize(("frames", "batch"), [(5, 1), (9, 2), (11, 3)])
 def test_denoising_equals_upstreams_at_every_step(recorded: _Recorded, frames: int, batch: int) -> None:
     scheduler: Any = _Watched(**recorded.settings["configs"]["scheduler"])
@@ -123,15 +124,14 @@ def test_denoising_equals_upstreams_at_every_step(recorded: _Recorded, frames: i
     assert (difference > 0).mean() < 1e-3
 
 
-@pytest.mark.parametrize(("frames", "batch"), [(5, 1), (11, 2)])
-def test_mixed_contexts_are_those_of_diffusers_0_24(frames: int, batch: int) -> None:
+def test_mixed_contexts_are_those_of_diffusers_0_24() -> None:
     recorded = _Recorded()  # a fresh one: it stays mixed
     for name in ("unet", "controlnet"):
         mix_contexts(recorded.networks[name])
     scheduler = EulerDiscreteScheduler(**recorded.settings["configs"]["scheduler"])
-    wanted = recorded.tensor(f"mixed_{frames}")
-    assert (_denoised(recorded, frames, batch, scheduler) - wanted).abs().max() < 3e-5 * wanted.abs().max()
-    plain = recorded.tensor(f"latents_{frames}")[-1]
+    wanted = recorded.tensor("mixed_11")
+    assert (_denoised(recorded, 11, 2, scheduler) - wanted).abs().max() < 3e-5 * wanted.abs().max()
+    plain = recorded.tensor("latents_11")[-1]
     assert (wanted - plain).abs().max() > 0.1 * plain.abs().max()
 
 
@@ -139,12 +139,6 @@ def test_the_schedule_is_that_of_the_recorded_run(recorded: _Recorded) -> None:
     ours: Any = EulerDiscreteScheduler(**SCHEDULE)
     theirs = recorded.settings["configs"]["scheduler"]
     assert {name: value for name, value in theirs.items() if ours.config[name] != value} == {}
-
-
-def test_windows_at_once_change_nothing(recorded: _Recorded) -> None:
-    scheduler = EulerDiscreteScheduler(**recorded.settings["configs"]["scheduler"])
-    one, all_ = (_denoised(recorded, 11, batch, scheduler) for batch in (1, 4))
-    assert (one - all_).abs().max() < 3e-5 * one.abs().max()
 
 
 def test_a_decoder_that_fails_is_not_taken_for_black(recorded: _Recorded) -> None:
