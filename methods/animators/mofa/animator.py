@@ -70,8 +70,8 @@ class Mofa(Animator):
         drawing_size: at which landmarks are drawn, in pixels, before the drawing is enlarged.
         window_batch: windows that go through the networks at once; more is faster and takes more memory.
         decode_chunk: frames that are decoded at once; the decoder sees no further in time.
-        mixed_contexts: repeat a mistake of diffusers 0.24, see ``unet.mix_contexts``: MOFA-Video and FaceShot run on
-            it, so their published figures hold it.
+        mixed_contexts: repeat a mistake of diffusers 0.24, see ``unet.mix_contexts``: MOFA-Video and FaceShot pin it,
+            so their published figures should hold it.
         dtype: ``auto``, ``fp32``, ``fp16`` or ``bf16``; auto is fp16 on a GPU, fp32 elsewhere. CMP is always fp32.
         offload: keep each network on the GPU only while it is needed.
         compile: compile U-Net and ControlNet with ``torch.compile``: slow for the first pair, faster for the others.
