@@ -240,6 +240,17 @@ def versions(node: Any, where: str) -> dict[str, int]:
     return found
 
 
+def deciding(node: Any, where: str) -> Any:
+    """A node without the settings that its classes list as ``without_effect``: those that cannot change a result.
+
+    They are time limits, sizes of batches and the like, which need no new results where they change.
+    """
+    if not isinstance(node, dict):
+        return node
+    ignored = getattr(locate(node, where), "without_effect", ()) if "_target_" in node else ()
+    return {name: deciding(value, f"{where}.{name}") for name, value in node.items() if name not in ignored}
+
+
 def suggest(name: str, accepted: list[str]) -> str:
     """`` did you mean 'x'? accepted: ...``."""
     close = difflib.get_close_matches(name, accepted, n=1)

@@ -1,4 +1,8 @@
-"""The two ways in which something can end without being a bug."""
+"""The ways in which something can end without being a bug."""
+
+from typing import Literal
+
+FailureKind = Literal["no_face", "out_of_memory", "time_limit", "error"]
 
 
 class UserError(Exception):
@@ -6,6 +10,20 @@ class UserError(Exception):
 
     Shown without a traceback.
     """
+
+
+class PairFailure(UserError):  # noqa: N818 - an outcome too
+    """A method could not do a pair, and says of which kind that is.
+
+    Attributes:
+        kind: ``no_face`` (where the method needs one), ``out_of_memory``, ``time_limit`` or ``error``.
+        log: what the method printed, for the store.
+    """
+
+    def __init__(self, message: str, kind: FailureKind = "error", log: str = "") -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
+        self.log = log
 
 
 class Unscored(Exception):  # noqa: N818 - an outcome, not an error

@@ -15,7 +15,7 @@ from typing import Any
 
 from charachbench import config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
-from charachbench.errors import UserError, reason_for
+from charachbench.errors import PairFailure, UserError, reason_for
 from charachbench.progress import track
 from charachbench.protocols import Animation, Method
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
@@ -23,6 +23,8 @@ from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, a
 log = logging.getLogger(__name__)
 
 GIVEN = ("truth", "landmarks")
+FOR_THE_HARNESS = ("about", "control", "given")
+"""Entries of a method's configuration that are not arguments of its class."""
 
 
 @dataclass
@@ -49,15 +51,16 @@ def build_method(settings: config.Config) -> Method:
 
 
 def _arguments(method: dict[str, Any]) -> dict[str, Any]:
-    """The method's own part of its configuration: ``given`` and ``control`` are for the harness."""
-    return {name: value for name, value in method.items() if name not in ("given", "control")}
+    """The method's own part of its configuration."""
+    return {name: value for name, value in method.items() if name not in FOR_THE_HARNESS}
 
 
 def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
     """The run that a configuration with a method asks for."""
     method, given = _arguments(settings.method), sorted(settings.method.get("given", []))
     versions = config.versions(method, "method")
-    key = keys.digest({"schema": SCHEMA, "method": method, "given": given, "versions": versions, "seed": settings.seed})
+    identity = {"method": config.deciding(method, "method"), "given": given, "versions": versions}
+    key = keys.digest({"schema": SCHEMA, **identity, "seed": settings.seed})
     return RunInfo(
         key=key,
         method_name=str(settings.method_name),
@@ -86,20 +89,14 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     method, info = build_method(settings), describe_run(settings, benchmark)
     seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
     method.prepare(seen, store.cache)
-    for pair in seen.pairs[:1]:
-        method.fingerprint(pair)  # fails where weights are missing
-    run = store.open_run(benchmark, info)  # not before: a method that cannot be prepared is no row
+    run = store.find_run(benchmark, info)
     worker = _Worker(settings, run, method)
     outcome = Outcome(run)
     reused: dict[str, Entry] = {}
 
     def attempt(pair: Pair, *, wait: bool) -> bool:
         """False where another process works on the pair."""
-        inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
-        entry = run.entry(pair, inputs)
-        if worker.is_finished(entry):
-            reused[pair.name] = entry
-            return True
+        entry, inputs = to_do[pair.name]
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return False
@@ -111,9 +108,26 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
                 outcome.failed[pair.name] = reason
             return True
 
-    elsewhere = [pair for pair in track(seen.pairs, info.method_name) if not attempt(pair, wait=False)]
-    for pair in elsewhere:  # done by then, or left over by a process that died
-        attempt(pair, wait=True)
+    to_do: dict[str, tuple[Entry, dict[str, str]]] = {}
+    for pair in seen.pairs:
+        # the fingerprint fails where weights are missing
+        inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
+        entry = run.entry(pair, inputs)
+        if worker.is_finished(entry):
+            reused[pair.name] = entry
+        else:
+            to_do[pair.name] = entry, inputs
+    if to_do and (lacking := method.lacks()):
+        raise UserError(f"{info.method_name}: {lacking}")
+    run.create()  # not before: a method that cannot run is no row
+    try:
+        expected = [pair for pair in seen.pairs if pair.name in to_do]
+        method.expect(expected)
+        elsewhere = [pair for pair in track(expected, info.method_name) if not attempt(pair, wait=False)]
+        for pair in elsewhere:  # done by then, or left over by a process that died
+            attempt(pair, wait=True)
+    finally:
+        method.close()
     run.use_again(benchmark, reused)
     outcome.reused.extend(reused)
     return outcome
@@ -179,7 +193,9 @@ class _Worker:
             raise
         except Exception as error:
             reason = reason_for(error)
-            record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
+            kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else ("error", "")
+            record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": traceback.format_exc()}
+            entry.write_log(printed)
         record["finished"] = datetime.now(UTC).isoformat()
         write_json(entry.folder / "record.json", record)
         if reason is not None:
@@ -203,6 +219,7 @@ class _Worker:
                 drawing = beside.submit(_write_pictures, pair, animation, entry)
                 outputs = entry.write_animation(animation)
                 drawing.result()
+            entry.write_log(animation.log)
         return {
             "device": self.device,
             "device_name": provenance.device_name(self.device),
@@ -219,6 +236,7 @@ class _Worker:
             "peak_memory_mib": peak,
             "outputs": outputs,
             "notes": animation.notes,
+            "degraded": animation.degraded,
         }
 
     def _load(self) -> None:

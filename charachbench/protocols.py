@@ -32,15 +32,43 @@ class Animation:
         first_landmarks: (68, 2), landmarks of frame 0, only where that frame does not show the character
             (a control such as ``driver_copy``): metrics then start tracking there, not at the character's annotation.
         notes: anything else for the record, JSON-serialisable.
+        degraded: where the method says that it did less than it should, what: "ran without alignment".
+        log: what the method printed, for the store.
     """
 
     video: Video | None = None
     landmarks: np.ndarray | None = None
     first_landmarks: np.ndarray | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    degraded: str = ""
+    log: str = ""
 
 
-class Method(ABC):
+class Loadable:
+    """What may need weights, a device, or an environment of its own."""
+
+    def set_up(self, mirror: str | None = None) -> None:
+        """Install what is needed outside of this environment; ``charachbench setup`` calls it.
+
+        Args:
+            mirror: a copy of the repository that is to be installed, used instead of where it comes from.
+
+        Raises:
+            UserError: something could not be had, or does not run.
+        """
+
+    def lacks(self) -> str:
+        """What is missing on this machine before ``load`` can work, in one sentence; empty where nothing is."""
+        return ""
+
+    def load(self, device: Device) -> None:
+        """Load weights onto a device; called once, before its first use, and not at all if all is done."""
+
+    def close(self) -> None:
+        """Give back processes and the like; called once, after the last use, also where ``load`` was not."""
+
+
+class Method(Loadable, ABC):
     """Makes a character move as a driver does."""
 
     @property
@@ -51,7 +79,7 @@ class Method(ABC):
         """
         return False
 
-    def prepare(self, benchmark: Benchmark, cache: Path) -> None:  # noqa: B027 - optional
+    def prepare(self, benchmark: Benchmark, cache: Path) -> None:
         """See the whole benchmark once, as the method may see it, before the first pair.
 
         Args:
@@ -63,8 +91,11 @@ class Method(ABC):
         """Hash of whatever decides the output beside the configuration, the seed and the pair itself."""
         return ""
 
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device; called once, before the first ``animate``, and not at all if all is done."""
+    def expect(self, pairs: Sequence[Pair]) -> None:
+        """Told, before ``load``, which pairs are still to be done, in the order in which they will be asked for.
+
+        Some may not be asked for after all, since other processes work on the same store.
+        """
 
     @abstractmethod
     def animate(self, pair: Pair, seed: int) -> Animation:
@@ -74,7 +105,7 @@ class Method(ABC):
         """
 
 
-class Animator(ABC):
+class Animator(Loadable, ABC):
     """Renders a character from landmarks."""
 
     @property
@@ -88,9 +119,6 @@ class Animator(ABC):
         Asked for every pair, before ``load``.
         """
         return ""
-
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device."""
 
     @abstractmethod
     def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -120,18 +148,15 @@ class FoundLandmarks:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-class LandmarkSource(ABC):
+class LandmarkSource(Loadable, ABC):
     """Finds the 68 landmarks of a character."""
 
-    def prepare(self, cache: Path) -> None:  # noqa: B027 - optional
+    def prepare(self, cache: Path) -> None:
         """Called once, before anything else, with a folder for what can be made again."""
 
     def fingerprint(self, character: Character) -> str:  # noqa: ARG002
         """Hash of whatever decides ``find`` beside the configuration and the character itself."""
         return ""
-
-    def load(self, device: Device) -> None:  # noqa: B027 - optional
-        """Load weights onto a device."""
 
     def build_gallery(self, benchmark: Benchmark, folder: Path, cache: Path, device: Device) -> Path:  # noqa: ARG002
         """Write what a benchmark's annotated characters teach to a file that this source can be configured with.

@@ -7,7 +7,7 @@
         <method>-<key>/                             one folder per run
             run.json
             <pair>-<fingerprint>/                   one folder per pair and its inputs
-                video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg
+                video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg  method.log
                 record.json  scores.json  <metric>-<key>.npy
     <root>/references/<key>.npy                     what metrics computed of characters, drivers and truths
     <root>/cache/                                   what can be made again: detected landmarks, the toy benchmark
@@ -45,6 +45,8 @@ from charachbench.protocols import Animation, Kept, References, Sample
 
 SCHEMA = 2
 REFERENCES = "references"
+MAX_LOG = 1_000_000
+"""Characters of a pair's log that are kept."""
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -257,6 +259,14 @@ class Entry:
                 written.append(path)
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
 
+    def write_log(self, text: str) -> None:
+        """Keep what the method printed, its end where that is long; empty removes what was kept."""
+        path = self.folder / "method.log"
+        if text:
+            atomic_write(path, lambda aside: aside.write_text(text[-MAX_LOG:], encoding="utf-8", errors="replace"))
+        else:
+            path.unlink(missing_ok=True)
+
     def is_whole(self, record: dict[str, Any]) -> bool:
         """Whether all that can be scored is still there."""
         return all((self.folder / name).is_file() for name in record["outputs"])
@@ -322,6 +332,12 @@ class Run:
                 record["in_use_since"] = datetime.now(UTC).isoformat()
                 write_json(entry.folder / "record.json", record)
 
+    def create(self) -> None:
+        """Make the run known, if it is not."""
+        if not (self.folder / "run.json").is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "run.json", asdict(self.info))
+
     @cached_property
     def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
         entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
@@ -375,15 +391,11 @@ class Store:
             write_json(folder / "benchmark.json", {"schema": SCHEMA, **identity, "licence": benchmark.licence})
         return folder
 
-    def open_run(self, benchmark: Benchmark, info: RunInfo) -> Run:
-        """The run's folder, made if it is not there."""
+    def find_run(self, benchmark: Benchmark, info: RunInfo) -> Run:
+        """The run with this key, maybe under another name; where there is none, as it will be once it is created."""
         folder = self.benchmark_folder(benchmark) / folder_name(info.method_name, info.key)
         known = next((run for run in self.runs(benchmark) if run.info.key == info.key), None)
-        if known is not None:  # the same configuration under another name
-            return known
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "run.json", asdict(info))
-        return Run(folder, info)
+        return Run(folder, info) if known is None else known
 
     def runs(self, benchmark: Benchmark) -> list[Run]:
         """All runs on a benchmark, by name."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from charachbench.benchmark.types import Benchmark, Pair
-from charachbench.protocols import Animation, Animator, LandmarkSource, Method, Retargeting
+from charachbench.protocols import Animation, Animator, LandmarkSource, Loadable, Method, Retargeting
 from charachbench.video import Video
 
 
@@ -35,11 +35,27 @@ class LandmarkDriven(Method):
         rendering = "" if self.animator is None else self.animator.fingerprint()
         return self.landmarks.fingerprint(pair.character) + rendering
 
+    def set_up(self, mirror: str | None = None) -> None:
+        """Set up the landmark source and the animator; a mirror is of the one of them that has a repository."""
+        for part in self._parts():
+            part.set_up(mirror)
+
+    def lacks(self) -> str:
+        """What the landmark source lacks, or the animator."""
+        return next(filter(None, (part.lacks() for part in self._parts())), "")
+
     def load(self, device: str) -> None:
         """Load the landmark source and the animator."""
-        self.landmarks.load(device)
-        if self.animator is not None:
-            self.animator.load(device)
+        for part in self._parts():
+            part.load(device)
+
+    def close(self) -> None:
+        """Close them."""
+        for part in self._parts():
+            part.close()
+
+    def _parts(self) -> list[Loadable]:
+        return [self.landmarks, *([] if self.animator is None else [self.animator])]
 
     def animate(self, pair: Pair, seed: int) -> Animation:
         """Frame 0 shows the character unchanged."""

@@ -41,7 +41,7 @@ def table(
                 domain = "even" if int(character[1:]) % 2 == 0 else "odd"
                 rows.append(
                     ("b", method, method, method in controls, method in random, "", character, domain, driver, pair,
-                     metric, metric, status, value, reason, None, None, 25.0)
+                     metric, metric, status, value, reason, None, None, 25.0, "")
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

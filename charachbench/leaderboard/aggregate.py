@@ -90,6 +90,7 @@ class Row:
         random: see ``RunInfo.random``.
         made: how many of the benchmark's pairs the method made.
         failures: the reasons why it failed on others, with how many each, the most frequent first.
+        degraded: likewise of pairs that it made, but says that it did less for than it should.
     """
 
     method: str
@@ -98,6 +99,7 @@ class Row:
     given: str
     made: int
     failures: tuple[tuple[str, int], ...]
+    degraded: tuple[tuple[str, int], ...]
     cells: dict[str, Cell]
 
     @property
@@ -171,9 +173,11 @@ class Leaderboard:
             where = "; ".join(f"{', '.join(names)} of {method}" for method, names in methods.items())
             notes.append(f"–: {where}: {reason}.")
         for row in self.rows:
-            told = "; ".join(f"{count} failed: {reason}" for reason, count in row.failures[:3])
+            told = [f"{count} failed: {reason}" for reason, count in row.failures[:3]]
+            told += ["others failed"] if len(row.failures) > 3 else []
+            told += [f"{count} of {row.made} degraded: {reason}" for reason, count in row.degraded]
             if told and row.made:  # where nothing was made the reason is above
-                notes.append(f"{row.method}: {told}{' and others' if len(row.failures) > 3 else ''}.")
+                notes.append(f"{row.method}: {'; '.join(told)}.")
         for reason in dict.fromkeys(self.absent.values()):
             names = [name for name, other in self.absent.items() if other == reason]
             notes.append(f"Absent: {', '.join(names)}: {reason}.")
@@ -277,6 +281,7 @@ def _row(method: str, scores: pd.DataFrame) -> Row:
         given=str(about["given"]),
         made=int(pairs["status"].isin(["scored", "unscored", "error", "pending"]).sum()),
         failures=tuple(reasons.most_common()),
+        degraded=tuple(Counter(pairs.loc[pairs["degraded"].fillna("") != "", "degraded"]).most_common()),
         cells={},
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "benchmark", "method", "run", "control", "random", "given", "character", "domain", "driver", "pair",
-    "metric", "signature", "status", "value", "reason", "array", "reference", "fps",
+    "metric", "signature", "status", "value", "reason", "array", "reference", "fps", "degraded",
 )  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def collect(
         Columns ``COLUMNS``; ``status`` is ``scored``, ``unscored``, ``error`` (of the metric), ``failed`` (of the
         method), ``pending`` (not scored yet) or ``missing`` (not generated yet); ``value`` is None but for scored
         pairs of metrics that mean something for a single pair; ``array`` is the path of what the metric extracted, and
-        ``reference`` of what that is compared with; ``fps`` is of the generated video.
+        ``reference`` of what that is compared with; ``fps`` is of the generated video; ``degraded`` is what its method
+        says that it did less than it should, empty where it did all.
     """
     import pandas as pd
 
@@ -64,12 +65,12 @@ def _rows(
         scores = finished[pair.name][0].scores() if pair.name in finished else {}
         for metric in metrics:
             status, value, reason, array, reference = "missing", None, "not generated yet", None, None
-            rate = None
+            rate, degraded = None, ""
             if pair.name in failed:
                 status, reason = "failed", failed[pair.name]["reason"]
             elif pair.name in finished:
                 entry, record = finished[pair.name]
-                rate = record["fps"]
+                rate, degraded = record["fps"], record.get("degraded", "")
                 score = scores.get(
                     metric.key(pair, record["outputs"]), {"status": "pending", "reason": "not scored yet"}
                 )
@@ -82,7 +83,7 @@ def _rows(
                     benchmark.name, label, run.info.key, run.info.control, run.info.random, "+".join(run.info.given),
                     pair.character.name, pair.character.domain, pair.driver.name, pair.name,
                     metric.name, metric.signature, status, value, reason, array, reference,
-                    rate,
+                    rate, degraded,
                 )
             )  # fmt: skip
     return rows
