@@ -28,12 +28,14 @@ def machine(tmp_path, monkeypatch):
 def test_every_entry_has_its_line(machine, capsys):
     (machine / ".cache" / "charachbench").mkdir(parents=True)
     (machine / ".cache" / "charachbench" / "alexnet-owt-7be5be79.pth").write_bytes(b"another")
+    (machine / ".cache" / "charachbench" / "vox.pt").write_bytes(b"of no known hash")
     assert doctor.execute(Config(results=str(machine / "results"))) == []
     lines = capsys.readouterr().out.splitlines()
     for name in (*REGISTRY, *HUB):
         (line,) = [line for line in lines if line.split()[:1] == [name]]
-        assert ("wrong hash" if name == "alexnet" else "missing") in line
+        assert {"alexnet": "wrong hash", "lia_vox": "not verified"}.get(name, "missing") in line
     text = "\n".join(lines)
+    assert text.count("to get by hand") == sum(entry.manual for entry in REGISTRY.values()) - 1
     assert all(entry.licence in text and entry.purpose in text for entry in (*REGISTRY.values(), *HUB.values()))
     for expected in (
         "Python",

@@ -24,7 +24,7 @@ from charachbench.errors import UserError
 from charachbench.weights import bundle, hub
 from charachbench.weights.download import Downloader, DownloadError
 from charachbench.weights.registry import HUB, REGISTRY, Repository, Weights
-from charachbench.weights.status import State, status
+from charachbench.weights.status import State, Status, status
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 OTHER = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
@@ -96,15 +96,18 @@ class TestRegistry:
     def test_hashes_commits_and_names_are_whole(self):
         assert not REGISTRY.keys() & HUB.keys()
         for name, file in REGISTRY.items():
-            assert re.fullmatch("[0-9a-f]{64}", file.sha256), name
+            # what cannot be verified comes from where a person decides whom to trust
+            assert file.manual if file.sha256 is None else re.fullmatch("[0-9a-f]{64}", file.sha256), name
             assert all(source.startswith("https://") for source in file.sources), name
             assert all((file.sources, file.licence, file.purpose, "/" not in file.file)), name
             prefix = re.search(r"-([0-9a-f]{8})\.pth$", file.file)  # torch hub's convention
-            assert prefix is None or file.sha256.startswith(prefix[1]), name
+            assert prefix is None or str(file.sha256).startswith(prefix[1]), name
         for name, repository in HUB.items():
             assert repository.revision is None or hub.is_commit(repository.revision), name
             assert all((repository.files, repository.licence, repository.purpose)), name
         assert len({file.file for file in REGISTRY.values()}) == len(REGISTRY)
+        commits = {entry.hub: entry.revision for entry in HUB.values()}
+        assert all(commits[entry.hub] == entry.revision for entry in HUB.values())  # also of parts of one repository
 
     def test_hashes_agree_with_the_installed_packages(self):
         models = pytest.importorskip("torchvision.models")
@@ -131,6 +134,21 @@ class TestFingerprint:
         path.write_bytes(OTHER + b"more")
         assert weights.fingerprint(str(path)) == hashlib.sha256(OTHER + b"more").hexdigest()[:8]
 
+    def test_of_a_name_without_a_hash_is_of_its_file(self, places, monkeypatch):
+        monkeypatch.setitem(REGISTRY, "thing", UNKNOWN)
+        with pytest.raises(UserError, match="'thing' not found"):
+            weights.fingerprint("thing")
+        places.mkdir()
+        (places / "thing.pth").write_bytes(CONTENT)
+        assert weights.fingerprint("thing") == hashlib.sha256(CONTENT).hexdigest()[:8]
+
+    def test_of_a_repository_is_its_commit(self, monkeypatch):
+        monkeypatch.setitem(HUB, "model", MODEL)
+        with pytest.raises(UserError, match="'model' \\(some/model\\) not found"):
+            weights.fingerprint("model")
+        snapshot()
+        assert weights.fingerprint("model") == "01234567"
+
     def test_unknown_names_the_nearest(self):
         with pytest.raises(UserError, match=r"'inception2015': no such file.*did you mean inception_2015"):
             weights.fingerprint("inception2015")
@@ -151,6 +169,17 @@ class TestLocate:
         places.mkdir()
         (places / "thing.pth").write_bytes(OTHER)
         with pytest.raises(UserError, match=r"is not the registered 'thing'.*https://example\.org/thing\.pth"):
+            weights.locate("thing")
+        assert status("thing").state is State.wrong
+
+    def test_without_a_hash_it_is_taken_and_not_verified(self, places, monkeypatch):
+        monkeypatch.setitem(REGISTRY, "thing", UNKNOWN)
+        places.mkdir()
+        (places / "thing.pth").write_bytes(OTHER)
+        assert weights.locate("thing") == places / "thing.pth"
+        assert status("thing", verify=True) == Status(State.unverified, places / "thing.pth", len(OTHER))
+        monkeypatch.setitem(REGISTRY, "thing", replace(UNKNOWN, size=5))
+        with pytest.raises(UserError, match=r"is not the registered 'thing' \(300000 bytes; expected 5 bytes\)"):
             weights.locate("thing")
         assert status("thing").state is State.wrong
 
@@ -209,6 +238,16 @@ class TestDownload:
         mirrored = entry(f"{server}/missing.pth", f"{server}/wrong.pth", f"{server}/thing.pth")
         assert Downloader().file(mirrored, tmp_path).read_bytes() == CONTENT
 
+    def test_without_a_hash_it_is_accepted_and_its_own_told(self, server, tmp_path, caplog):
+        caplog.set_level("INFO")
+        unknown = replace(UNKNOWN, sources=(f"{server}/thing.pth",))
+        for _ in range(2):
+            assert Downloader().file(unknown, tmp_path).read_bytes() == CONTENT
+        assert caplog.text.count(f"sha256 {hashlib.sha256(CONTENT).hexdigest()}, not verified") == 1
+        assert len(Server.asked) == 1
+        with pytest.raises(DownloadError, match=r"another file \(300000 bytes; expected 5 bytes\), kept as"):
+            Downloader().file(replace(unknown, size=5), tmp_path / "elsewhere")
+
     def test_every_reason_is_told(self, server, tmp_path):
         with pytest.raises(DownloadError, match=r"missing\.pth answered 404 .*; nowhere\.invalid cannot be reached"):
             Downloader().file(entry(f"{server}/missing.pth", "http://nowhere.invalid/thing.pth"), tmp_path)
@@ -226,6 +265,9 @@ class TestDownload:
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(DownloadError, match="cannot be written"):
             Downloader().file(entry(f"{server}/thing.pth"), tmp_path / "file" / "folder")
+
+
+UNKNOWN = Weights("thing.pth", "tests", ("https://example.org/page",), "MIT")
 
 
 def snapshot(commit: str = COMMIT, model: str = "some/model", size: int = 100) -> Path:
@@ -353,6 +395,25 @@ class TestNeeds:
         (need,) = command.needs(Config(gallery=gallery, landmarks={"gallery": gallery}))
         assert (need.name, need.folder, need.where) == ("faceshot_gallery", Path("my"), "gallery.root")
 
+    def test_files_of_a_recipe(self, tmp_path):
+        (tmp_path / "mine.pth").write_bytes(CONTENT)
+        files = {
+            "vox": {"weights": "fomm_vox", "to": "checkpoints/vox-cpk.pth.tar"},
+            "vae": {"weights": "sd_vae_ft_mse", "to": "pretrained_model/sd-vae-ft-mse"},
+            "mine": {"weights": str(tmp_path / "mine.pth"), "to": "alexnet", "path": "sd_vae_ft_mse"},
+        }
+        first, second = command.needs(Config(method={"recipe": {"files": files}}))
+        assert first == command.Need("fomm_vox", where="method.recipe.files.vox.weights")
+        assert second == command.Need(
+            "sd_vae_ft_mse", HUB["sd_vae_ft_mse"].hub, where="method.recipe.files.vae.weights"
+        )
+
+    def test_of_the_parts_of_one_repository_its_name_means_the_first(self, monkeypatch):
+        monkeypatch.setitem(HUB, "model", MODEL)
+        monkeypatch.setitem(HUB, "part", replace(MODEL, files=("sub/*",)))
+        assert self.names(features={"model": "some/model"}) == [("model", "features.model")]
+        assert self.names(features={"model": "part"}) == [("part", "features.model")]
+
     def test_withdrawn_names_are_told(self, monkeypatch):
         monkeypatch.setitem(HUB, "model", MODEL)
         wanted = command.needs(Config(features={"model": "gone/model"}))
@@ -388,6 +449,25 @@ class TestFetch:
             failure,
         )
 
+    def test_by_hand_is_one_sentence_and_no_attempt(self, server, places, monkeypatch):
+        page = replace(UNKNOWN, sources=(f"{server}/thing.pth",), manual=True)
+        monkeypatch.setitem(REGISTRY, "thing", page)
+        settings = Config(weights=WeightsConfig(names=["thing"]))
+        (failure,) = command.execute(settings)
+        assert re.fullmatch(
+            rf"weights 'thing' not found at {places}/thing\.pth or .*: get thing\.pth by hand from {server}/thing\.pth "
+            r"\(MIT\) and put it there, or set CHARACBENCH_WEIGHTS to the folder that holds it",
+            failure,
+        )
+        assert Server.asked == []
+        places.mkdir()
+        (places / "thing.pth").write_bytes(b"<html>")
+        monkeypatch.setitem(REGISTRY, "thing", replace(page, size=len(CONTENT)))
+        (failure,) = command.execute(settings)
+        assert f"is not the registered 'thing' (6 bytes; expected {len(CONTENT)} bytes)" in failure
+        (places / "thing.pth").write_bytes(CONTENT)
+        assert command.execute(settings) == []
+
 
 class TestBundle:
     @pytest.fixture
@@ -417,6 +497,20 @@ class TestBundle:
         assert weights.locate("model").is_relative_to(tmp_path / "hub elsewhere")
         assert (weights.locate("model") / "sub" / "model.safetensors").read_bytes() == CONTENT[:100]
         assert not (weights.locate("model") / "unneeded.bin").exists()
+
+    def test_without_a_registered_hash_the_manifests_counts(self, registered, tmp_path, monkeypatch):
+        monkeypatch.setitem(REGISTRY, "thing", UNKNOWN)
+        path = tmp_path / "bundle.tar"
+        assert bundle.export(["thing"], path) == (["thing"], [])
+        here = self.move(monkeypatch, tmp_path)
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(CONTENT, OTHER))
+        done, (reason,) = bundle.install(path)
+        assert done == []
+        assert "another hash" in reason
+        path.write_bytes(whole)
+        assert bundle.install(path) == (["thing"], [])
+        assert (here / "thing.pth").read_bytes() == CONTENT
 
     def test_without_a_registered_commit_it_is_the_main_branch(self, registered, tmp_path, monkeypatch):
         monkeypatch.setitem(HUB, "model", replace(MODEL, revision=None))

@@ -86,7 +86,8 @@ def _weights(verify: bool) -> Table:
     table = Table(
         title="Weights", box=box.SIMPLE, title_justify="left", title_style="bold", caption_justify="left",
         caption="get some by 'charachbench weights weights.names=\\[NAME,NAME]', or what settings need by "
-        "'charachbench weights metrics=NAME method=NAME'; files also count in a folder that $CHARACBENCH_WEIGHTS names",
+        "'charachbench weights metrics=NAME method=NAME'; files also count in a folder that $CHARACBENCH_WEIGHTS names"
+        "; not verified: large and not read without weights.verify=true, or of no known hash",
     )  # fmt: skip
     for column in ("name", "state", "size", "for, licence, where"):
         right, whole = column == "size", column in ("name", "state", "size")  # names are to be copied
@@ -94,12 +95,14 @@ def _weights(verify: bool) -> Table:
     for name in (*weights.REGISTRY, *weights.HUB):
         entry = weights.REGISTRY.get(name) or weights.HUB[name]
         here = status(name, verify)
+        by_hand = name in weights.REGISTRY and weights.REGISTRY[name].manual
+        where = str(here.path) if here.path else "to get by hand" if by_hand else ""
         style = _STYLES[here.state]
         table.add_row(
             name,
             f"[{style}]{here.state.value}[/]",
             readable(here.size),
-            escape("\n".join([entry.purpose, entry.licence, *([str(here.path)] if here.path else [])])),
+            escape("\n".join(filter(None, [entry.purpose, entry.licence, where]))),
         )
     return table
 

@@ -122,13 +122,13 @@ def _in_value(key: str, value: str, values: dict[str, Any], where: str) -> Itera
     by_name = key in ("weights", "model", "checkpoint") or key.endswith("_weights")
     if by_name and value in weights.REGISTRY:
         yield Need(value, where=where)
+    if by_name and value in weights.HUB:
+        yield Need(value, weights.HUB[value].hub, where=where)
+    # of the entries of one repository, its name means the first
+    for name in [name for name, entry in weights.HUB.items() if value in (entry.hub, *entry.withdrawn)][:1]:
+        yield Need(name, value, values.get("revision" if key == "model" else f"{key}_revision"), where=where)
     for name, entry in weights.HUB.items():
-        if value in (entry.hub, *entry.withdrawn):
-            revision = values.get("revision" if key == "model" else f"{key}_revision")
-            yield Need(name, value, revision, where=where)
-        elif by_name and value == name:
-            yield Need(name, entry.hub, where=where)
-        elif entry.folder is not None and key == "root" and entry.files == (f"{Path(value).name}/*",):
+        if entry.folder is not None and key == "root" and entry.files == (f"{Path(value).name}/*",):
             yield Need(name, entry.hub, folder=Path(value).expanduser().parent, where=where)
 
 
@@ -150,6 +150,8 @@ def fetch(wanted: list[Need], downloader: Downloader) -> list[str]:
     for need in missing:
         try:
             _get(need, downloader)
+        except UserError as error:
+            failures.append(str(error))
         except DownloadError as error:
             failures.append(f"{need.name}: {error}; {_by_hand(need)}")
         else:
@@ -160,7 +162,10 @@ def fetch(wanted: list[Need], downloader: Downloader) -> list[str]:
 
 def _get(need: Need, downloader: Downloader) -> None:
     if need.model is None:
-        downloader.file(weights.REGISTRY[need.name], weights.folders()[0])
+        if weights.REGISTRY[need.name].manual:
+            weights.locate(need.name)  # tells where a person gets it
+        else:
+            downloader.file(weights.REGISTRY[need.name], weights.folders()[0])
         return
     entry = weights.HUB[need.name]
     if need.model in entry.withdrawn:

@@ -115,7 +115,7 @@ class MediaPipe(Detector):
     @property
     def fingerprint(self) -> str:
         """Kind, package version, weights and threshold."""
-        sha256 = weights.REGISTRY["face_landmarker"].sha256 if self._model else ""
+        sha256 = weights.sha256(self._model)
         return f"mediapipe {version('mediapipe')} {sha256[:16]} confidence {self.min_confidence} mesh 1"
 
     def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ __all__ = [
     "locate",
     "sha256",
     "unknown",
+    "wrong",
 ]
 
 VARIABLE = "CHARACBENCH_WEIGHTS"
@@ -47,6 +48,8 @@ def find(weights: Weights) -> Path | None:
 def locate(name: str, path: str | Path | None = None) -> Path:
     """The checked file of weights called ``name``, or the folder of a repository of the hub called so.
 
+    A file of which no hash is registered is checked by its size, if that is.
+
     Args:
         name: a key of ``REGISTRY`` or ``HUB``, or the path of a file, which is taken as it is.
         path: the file of a key of ``REGISTRY``; without it, ``folders()`` are searched for it.
@@ -62,31 +65,47 @@ def locate(name: str, path: str | Path | None = None) -> Path:
     found = find(weights) if path is None else Path(path).expanduser()
     if found is None or not found.is_file():
         places = [folder / weights.file for folder in folders()] if found is None else [found]
+        command = "" if weights.manual else f"them by 'charachbench weights weights.names=[{name}]', or "
         raise UserError(
-            f"weights '{name}' not found at {' or '.join(map(str, places))}: get them by 'charachbench weights "
-            f"weights.names=[{name}]', or {weights.file} from {' or '.join(weights.sources)} ({weights.licence}) and "
+            f"weights '{name}' not found at {' or '.join(map(str, places))}: get {command}{weights.file} "
+            f"{'by hand ' if weights.manual else ''}from {' or '.join(weights.sources)} ({weights.licence}) and "
             f"put it there, or set {VARIABLE} to the folder that holds it"
         )
-    digest = sha256(found)
-    if digest != weights.sha256:
-        size = f", {weights.size} bytes" if weights.size else ""
+    if why := wrong(weights, found):
         raise UserError(
-            f"{found}: is not the registered '{name}' (sha256 {digest[:12]}..., {found.stat().st_size} bytes; expected "
-            f"{weights.sha256[:12]}...{size}): get it again from {' or '.join(weights.sources)}"
+            f"{found}: is not the registered '{name}' ({why}): get it again from {' or '.join(weights.sources)}"
         )
     return found
+
+
+def wrong(weights: Weights, path: Path) -> str:
+    """How a file differs from what is registered; empty where it does not, or nothing is registered to tell by."""
+    size = path.stat().st_size
+    expected = f"{weights.size} bytes"
+    if weights.sha256 is None:
+        return f"{size} bytes; expected {expected}" if weights.size not in (None, size) else ""
+    digest = sha256(path)
+    if digest == weights.sha256:
+        return ""
+    more = f", {expected}" if weights.size else ""
+    return f"sha256 {digest[:12]}..., {size} bytes; expected {weights.sha256[:12]}...{more}"
 
 
 def fingerprint(name: str) -> str:
     """The first 8 digits of the sha256 of weights: the registered ones for a name, which needs no file.
 
+    Of a name without a registered one it is the file's own; of a repository in the cache of the hub, its commit's.
+
     Args:
-        name: a key of ``REGISTRY``, or the path of a file.
+        name: a key of ``REGISTRY`` or ``HUB``, or the path of a file.
 
     Raises:
-        UserError: there is no such name or file.
+        UserError: there is no such name, or no file where it needs one.
     """
-    return (REGISTRY[name].sha256 if name in REGISTRY else sha256(_file(name)))[:8]
+    if name in HUB:
+        return _repository(name).name[:8]
+    registered = REGISTRY[name].sha256 if name in REGISTRY else None
+    return (registered or sha256(locate(name)))[:8]
 
 
 def sha256(path: Path) -> str:

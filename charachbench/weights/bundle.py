@@ -87,7 +87,7 @@ def install(path: Path) -> tuple[list[str], list[str]]:
     """Put the weights of a bundle where they are looked for, each file checked before it gets its name.
 
     Only what the manifest names is read, and only under names of the registry; nothing is unpacked by the paths in the
-    tar. Hashes of the registry decide over those of the manifest.
+    tar. Hashes of the registry decide over those of the manifest, which count where it has none.
 
     Args:
         path: a tar that ``export`` made.
@@ -141,7 +141,8 @@ def _install(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], entry: d
         (file,) = entry["files"]
         if registered.size not in (None, members[file["path"]].size):
             raise ValueError(f"{file['path']} has another size")
-        _extract(tar, members[file["path"]], registered.sha256, weights.folders()[0] / registered.file)
+        sha256 = registered.sha256 or file["sha256"]
+        _extract(tar, members[file["path"]], sha256, weights.folders()[0] / registered.file)
         return
     if name not in weights.HUB:
         raise ValueError("not registered here")

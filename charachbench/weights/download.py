@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import sys
 import urllib.error
 import urllib.request
@@ -17,6 +18,8 @@ from charachbench.weights.registry import Repository, Weights
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0  # seconds without an answer
 _CHUNK = 1 << 20
@@ -41,7 +44,7 @@ class Downloader:
         """Get a file from the first source that has the right one.
 
         What a broken transfer leaves is kept as ``FILE.part``, and continued by the next; a whole file with another
-        hash is set aside as ``FILE.wrong``. ``FILE`` itself is only ever the right one.
+        hash is set aside as ``FILE.wrong``. ``FILE`` itself is only ever the right one, as far as that can be told.
 
         Raises:
             DownloadError: no source gave it.
@@ -53,7 +56,7 @@ class Downloader:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(folder / f".{entry.file}.lock"), _progress() as progress:
-                if target.is_file() and weights.sha256(target) == entry.sha256:  # somebody else got it meanwhile
+                if target.is_file() and not weights.wrong(entry, target):  # somebody else got it meanwhile
                     return target
                 task = progress.add_task(entry.file, total=entry.size)
                 for source in entry.sources:
@@ -72,16 +75,15 @@ class Downloader:
         while True:
             continued = part.is_file() and part.stat().st_size > 0
             self._transfer(source, part, progress, task)
-            digest = weights.sha256(part)
-            if digest == entry.sha256:
+            why = weights.wrong(entry, part)
+            if not why:
                 part.replace(target)
+                if entry.sha256 is None:
+                    log.info("%s: sha256 %s, not verified: none is registered", target, weights.sha256(target))
                 return
             part.replace(wrong := target.with_name(f"{entry.file}.wrong"))
             if not continued:  # else what was there already may have been at fault
-                raise DownloadError(
-                    f"{source} gave another file (sha256 {digest[:12]}..., {wrong.stat().st_size} bytes; expected "
-                    f"{entry.sha256[:12]}...), kept as {wrong}"
-                )
+                raise DownloadError(f"{source} gave another file ({why}), kept as {wrong}")
 
     def _transfer(self, source: str, part: Path, progress: Progress, task: TaskID) -> None:
         """Append to ``part`` what it lacks of the source."""

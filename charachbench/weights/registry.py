@@ -1,13 +1,15 @@
 """The registry of weights: what each is for, where it comes from, under which licence, and how it is recognised.
 
 Hashes and sizes are those that the sources themselves publish (the hub's records of large files, the first digits in
-torch hub's file names) or, where a file only carries a prefix, those that several public projects agree on.
+torch hub's file names) or, where a file only carries a prefix, those that several public projects agree on. Files of
+which nobody publishes a hash have none.
 """
 
 from dataclasses import dataclass
 
 _HUB = "https://huggingface.co"
 _TORCH = "https://download.pytorch.org/models"
+_MOFA = "0a0f26cba07a53a08618f4c428cc06e9e6dee9fb"  # of MyNiuuu/MOFA-Video-Hybrid
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,20 @@ class Weights:
         purpose: what it is for.
         sources: addresses to get it from, in the order to try.
         licence: under which it is given.
-        sha256: of its bytes, hexadecimal.
+        sha256: of its bytes, hexadecimal; None where nobody publishes it: then a file is taken as it is found.
         size: in bytes, None where it is not known.
         implied_by: settings ``package.module.Class.setting=value`` that need it without naming it.
+        manual: whether ``sources`` are pages that give it to a person only.
     """
 
     file: str
     purpose: str
     sources: tuple[str, ...]
     licence: str
-    sha256: str
+    sha256: str | None = None
     size: int | None = None
     implied_by: tuple[str, ...] = ()
+    manual: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,12 +188,141 @@ REGISTRY = {
         file="ckpt_iter_42000.pth.tar",
         purpose="motion propagation in MOFA-Video (CMP)",
         sources=(
-            f"{_HUB}/MyNiuuu/MOFA-Video-Hybrid/resolve/0a0f26cba07a53a08618f4c428cc06e9e6dee9fb/models/cmp/experiments/"
+            f"{_HUB}/MyNiuuu/MOFA-Video-Hybrid/resolve/{_MOFA}/models/cmp/experiments/"
             "semiauto_annot/resnet50_vip%2Bmpii_liteflow/checkpoints/ckpt_iter_42000.pth.tar",
         ),
         licence="Apache-2.0 (MOFA-Video's repository)",
         sha256="cd3a385e227c29f89b5c7c6f4c89d356f6022fa7fcfc71ab1bd40e9833048dd6",
         size=228_465_722,
+    ),
+    "fomm_vox": Weights(
+        file="vox-cpk.pth.tar",
+        purpose="FOMM, faces",
+        sources=(
+            "https://drive.google.com/open?id=1PyQJmkdCsAkOYwUyaj_l-l0as-iLDgeH",
+            "https://yadi.sk/d/lEw8uRm140L_eQ",
+            "https://github.com/graphemecluster/first-order-model-demo/releases/tag/checkpoints",
+        ),
+        licence="MIT (FOMM's repository)",
+        manual=True,
+    ),
+    "fomm_vox_adv": Weights(
+        file="vox-adv-cpk.pth.tar",
+        purpose="FOMM, faces, trained with a discriminator",
+        sources=(
+            f"{_HUB}/ashpexx/my-models/resolve/14eb0c66a25dd2641f15fda32adbc6a568f97d3c/vox-adv-cpk.pth.tar",
+            f"{_HUB}/spaces/islasher/first-order-motion-model/resolve/d07f51e278b5d61ccafb3556f77bfa69025b0539/weights/"
+            "vox-adv-cpk.pth.tar",
+        ),
+        licence="MIT (FOMM's repository)",
+        sha256="6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3",
+        size=750_926_934,
+    ),
+    "face_vid2vid_vox": Weights(
+        file="00000189-checkpoint.pth.tar",  # as other projects call it; its own says no name
+        purpose="face-vid2vid, faces (Vox-256-New)",
+        sources=("https://www.mediafire.com/folder/fcvtkn21j57bb/TalkingHead_Update",),
+        licence="CC-BY-NC-4.0 (its repository)",
+        manual=True,
+    ),
+    "lia_vox": Weights(
+        file="vox.pt",
+        purpose="LIA, faces",
+        sources=("https://drive.google.com/drive/folders/1N4QcnqUQwKUZivFV-YeBuPyH4pGJHooc",),
+        licence="CC-BY-NC-4.0 (LIA's repository)",
+        manual=True,
+    ),
+    "fadm_facevid": Weights(
+        file="Facevid.pth",
+        purpose="FADM, its face-vid2vid",
+        sources=("https://1drv.ms/f/s!As9j28x7cXDfav147bznxlt-Jmg",),
+        licence="Apache-2.0 (FADM's repository)",
+        manual=True,
+    ),
+    "fadm_diffusion": Weights(
+        file="diffusion.pth",
+        purpose="FADM, its diffusion",
+        sources=("https://1drv.ms/f/s!As9j28x7cXDfav147bznxlt-Jmg",),
+        licence="Apache-2.0 (FADM's repository)",
+        manual=True,
+    ),
+    "fadm_deca": Weights(
+        file="data.zip",
+        purpose="FADM, faces in 3D (DECA and FLAME), to be unpacked",
+        sources=("https://1drv.ms/f/s!As9j28x7cXDfav147bznxlt-Jmg",),
+        licence="not stated; DECA's code: Max Planck, non-commercial research only",
+        manual=True,
+    ),
+    "x_portrait": Weights(
+        file="model_state-415001.th",
+        purpose="X-Portrait",
+        sources=(
+            "https://drive.google.com/drive/folders/1Bq0n-w1VT5l99CoaVg02hFpqE5eGLo9O",
+            f"{_HUB}/fffiloni/X-Portrait/tree/main",
+        ),
+        licence="Apache-2.0 (X-Portrait's repository)",
+        manual=True,
+    ),
+    "s3fd": Weights(
+        file="s3fd-619a316812.pth",
+        purpose="boxes of faces (face-alignment, in X-Portrait)",
+        sources=(
+            "https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
+            f"{_HUB}/camenduru/Wav2Lip/resolve/bfcd9263d1ccb60ab724f074e7c1b3555f6cb162/checkpoints/s3fd-619a316812.pth",
+        ),
+        licence="BSD-3-Clause (face-alignment)",
+        sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+        size=89_843_225,
+    ),
+    "fan_2d": Weights(
+        file="2DFAN4-cd938726ad.zip",
+        purpose="landmarks of faces (face-alignment, in X-Portrait)",
+        sources=("https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip",),
+        licence="BSD-3-Clause (face-alignment)",
+        sha256="cd938726adb1f15f361263cce2db9cb820c42585fa8796ec72ce19107f369a46",
+        size=96_316_515,
+    ),
+    "star_300w": Weights(
+        file="300W_STARLoss_NME_2_87.pkl",
+        purpose="landmarks of faces, 68 points (STAR)",
+        sources=(
+            "https://drive.google.com/file/d/1NFcZ9jzql_jnn3ulaSzUlyhS05HWB9n_/view",
+            "https://pan.baidu.com/s/1bjUhLq1zS1XSl1nX78fU7A?pwd=yb2s",
+        ),
+        licence="not stated",
+        manual=True,
+    ),
+    "dlib_68": Weights(
+        file="shape_predictor_68_face_landmarks.dat",
+        purpose="where STAR looks for a face (dlib)",
+        sources=(
+            "https://github.com/italojs/facial-landmarks-recognition/raw/master/shape_predictor_68_face_landmarks.dat",
+            f"{_HUB}/yc4ny/SVAD-models/resolve/71104fcf1db7ef0347b66e05b80b8bb9fbe2bbe9/face_warp/"
+            "shape_predictor_68_face_landmarks.dat",
+        ),
+        licence="not stated",
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        size=99_693_937,
+    ),
+    "x_pose": Weights(
+        file="unipose_swint.pth",
+        purpose="landmarks of anything with a face (X-Pose, formerly UniPose)",
+        sources=(
+            "https://drive.google.com/file/d/13gANvGWyWApMFTAtC3ntrMgx0fOocjIa/view",
+            "https://openxlab.org.cn/models/detail/IDEA-Research/UniPose",
+        ),
+        licence="IDEA: non-commercial research only",
+        manual=True,
+    ),
+    "clip_vit_b_32": Weights(
+        file="ViT-B-32.pt",
+        purpose="names of landmarks (OpenAI's CLIP, in X-Pose)",
+        sources=(
+            "https://openaipublic.azureedge.net/clip/models/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/"
+            "ViT-B-32.pt",
+        ),
+        licence="MIT",
+        sha256="40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
     ),
 }
 
@@ -289,6 +422,104 @@ HUB = {
         purpose="landmark control of Stable Video Diffusion (MOFA-Video)",
         licence="Apache-2.0",
         files=("ckpts/mofa/ldmk_controlnet/*",),
-        revision="0a0f26cba07a53a08618f4c428cc06e9e6dee9fb",
+        revision=_MOFA,
+    ),
+    "mofa_sad_talker": Repository(
+        hub="MyNiuuu/MOFA-Video-Hybrid",
+        purpose="landmarks of a driver on a character (MOFA-Video upstream, step 1)",
+        licence="Apache-2.0",
+        files=(
+            "ckpts/sad_talker/BFM_Fitting/*",
+            "ckpts/sad_talker/SadTalker_V0.0.2_256.safetensors",
+            "ckpts/sad_talker/epoch_00190_iteration_000400000_checkpoint.pt",
+            "ckpts/sad_talker/mapping_00109-model.pth.tar",
+            "ckpts/gfpgan/*",
+        ),
+        revision=_MOFA,
+    ),
+    "mofa_stable_video_diffusion": Repository(
+        hub="MyNiuuu/MOFA-Video-Hybrid",
+        purpose="video generation (upstream of MOFA-Video and of FaceShot), their copy",
+        licence="Stability AI Community License",
+        files=("ckpts/mofa/stable-video-diffusion-img2vid-xt-1-1/*",),
+        revision=_MOFA,
+    ),
+    "live_portrait": Repository(
+        hub="KwaiVGI/LivePortrait",
+        purpose="LivePortrait, humans",
+        licence="MIT; InsightFace's detectors: non-commercial research only",
+        files=(
+            "liveportrait/base_models/*",
+            "liveportrait/retargeting_models/*",
+            "liveportrait/landmark.onnx",
+            "insightface/models/buffalo_l/2d106det.onnx",
+            "insightface/models/buffalo_l/det_10g.onnx",
+        ),
+        revision="89216460843bb48612cfdfb674ef6c9f8a472484",
+    ),
+    "aniportrait": Repository(
+        hub="ZJYang/AniPortrait",
+        purpose="AniPortrait",
+        licence="Apache-2.0",
+        files=("denoising_unet.pth", "reference_unet.pth", "motion_module.pth", "pose_guider.pth"),
+        revision="1e35ff4b88eb5b8420ddc6aa43302fededcf3d9a",
+    ),
+    "sd_vae_ft_mse": Repository(
+        hub="stabilityai/sd-vae-ft-mse",
+        purpose="images of latents (AniPortrait, Follow-Your-Emoji)",
+        licence="MIT",
+        files=("config.json", "diffusion_pytorch_model.safetensors"),
+        revision="ad7ac2cf88578c68f660449f60fe9496f35a1cbf",
+    ),
+    "sd_image_variations": Repository(
+        hub="lambdalabs/sd-image-variations-diffusers",
+        purpose="image embeddings (AniPortrait), base model (Follow-Your-Emoji)",
+        licence="CreativeML Open RAIL-M",
+        files=(
+            "image_encoder/config.json",
+            "image_encoder/pytorch_model.bin",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.bin",
+        ),
+        revision="81640d80f95665c2f04f65bbd849cb2502842fba",
+    ),
+    "follow_your_emoji": Repository(
+        hub="YueMafighting/FollowYourEmoji",
+        purpose="Follow-Your-Emoji",
+        licence="not stated",
+        files=("ckpts/*",),
+        revision="9ed674986c27cfa77f7962702f67dbb84b081492",
+    ),
+    "animatediff_mm_v15_v2": Repository(
+        hub="guoyww/animatediff",
+        purpose="motion (Follow-Your-Emoji)",
+        licence="Apache-2.0",
+        files=("mm_sd_v15_v2.ckpt",),
+        revision="fdfe36afa161e51b3e9c24022b0e368d59e7345e",
+    ),
+    "megactor": Repository(
+        hub="HVSiniX/RawVideoDriven",
+        purpose="MegActor",
+        licence="Apache-2.0 (MegActor's repository)",
+        files=(
+            "weights/StableDiffusion/*",
+            "weights/sd-vae-ft-mse/*",
+            "weights/appearance_encoder/*",
+            "weights/aux/*",
+            "weights/checkpoint-steps9000.ckpt",
+        ),
+    ),
+    "megactor_sigma": Repository(
+        hub="HVSiniX/RawVideoDriven",
+        purpose="MegActor-Sigma",
+        licence="Apache-2.0 (MegActor's repository)",
+        files=(
+            "weights/StableDiffusion/*",
+            "weights/sd-vae-ft-mse/*",
+            "weights/sd15_empty_str_embedding.pt",
+            "weights/megactor-sigma.ckpt",
+            "weights/swint.pth",
+            "weights/whisper_tiny.pt",
+        ),
     ),
 }

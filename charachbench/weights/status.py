@@ -28,7 +28,8 @@ class Status:
     """How an entry of the registry stands.
 
     Attributes:
-        state: see ``State``; ``unverified``: it is there and its size is right, but it was not read.
+        state: see ``State``; ``unverified``: it is there and its size is right, but it was not read, or no hash of it
+            is registered.
         path: the file or folder, None where it is missing.
         size: on this machine, in bytes; where it is missing, what is registered, if anything.
     """
@@ -56,7 +57,7 @@ def _file(name: str, verify: bool) -> Status:
     size = path.stat().st_size
     if entry.size is not None and size != entry.size:
         return Status(State.wrong, path, size)
-    if size > QUICK and not verify:
+    if entry.sha256 is None or (size > QUICK and not verify):
         return Status(State.unverified, path, size)
     return Status(State.found if weights.sha256(path) == entry.sha256 else State.wrong, path, size)
 
