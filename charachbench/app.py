@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WITHOUT_METHOD = tuple(
     config.Command[name]
-    for name in ("leaderboard", "track", "check", "noise", "validate", "gallery", "weights", "doctor")
+    for name in ("leaderboard", "track", "check", "noise", "validate", "gallery", "weights", "methods", "doctor")
 )
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 

@@ -212,6 +212,7 @@ class _Worker:
         with _Timer() as generating:
             animation = self.method.animate(pair, self.run.info.seed)
         peak = memory.read()
+        seconds = generating.seconds if animation.seconds is None else animation.seconds
         _check(animation, frames, size)
         with _Timer() as encoding:
             entry.remove_leftovers()
@@ -229,10 +230,10 @@ class _Worker:
             "seconds": {
                 "load": self.load_seconds,
                 "read": reading.seconds,
-                "generate": generating.seconds,
+                "generate": seconds,
                 "encode": encoding.seconds,
             },
-            "frames_per_second": frames / max(generating.seconds, 1e-9),
+            "frames_per_second": frames / max(seconds, 1e-9),
             "peak_memory_mib": peak,
             "outputs": outputs,
             "notes": animation.notes,

@@ -34,6 +34,7 @@ class Animation:
         notes: anything else for the record, JSON-serialisable.
         degraded: where the method says that it did less than it should, what: "ran without alignment".
         log: what the method printed, for the store.
+        seconds: how long it took, where that is not how long the call took: pairs that were made at once.
     """
 
     video: Video | None = None
@@ -42,10 +43,17 @@ class Animation:
     notes: dict[str, Any] = field(default_factory=dict)
     degraded: str = ""
     log: str = ""
+    seconds: float | None = None
 
 
 class Loadable:
-    """What may need weights, a device, or an environment of its own."""
+    """What may need weights, a device, or an environment of its own.
+
+    Attributes:
+        kind: ``native`` runs here, ``external`` in an environment of its own, ``videos`` ran elsewhere.
+    """
+
+    kind: ClassVar[Literal["native", "external", "videos"]] = "native"
 
     def set_up(self, mirror: str | None = None) -> None:
         """Install what is needed outside of this environment; ``charachbench setup`` calls it.

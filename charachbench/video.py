@@ -13,7 +13,6 @@ import numpy as np
 
 from charachbench.errors import UserError
 
-
 AUDIO_RATE = 44_100
 """Samples a second of silent tracks."""
 

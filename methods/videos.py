@@ -3,7 +3,7 @@
 import hashlib
 import string
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Videos(Method):
         length: ``exact`` takes a video with as many frames as the driver only; ``trim`` also a longer one, whose end
             is dropped; ``resample`` spreads any number of frames evenly over the driver's.
     """
+
+    kind: ClassVar[Literal["native", "external", "videos"]] = "videos"
 
     def __init__(
         self,
