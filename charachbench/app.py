@@ -26,6 +26,9 @@ EXAMPLES = """
   charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
   charachbench method=videos method.root=DIR                     videos that are already made
   charachbench leaderboard                                       the tables again
+  charachbench methods                                           which methods there are, and what they need
+  charachbench setup method=fomm                                 get a published method's code, packages and weights
+  charachbench conformance method=still                          check a method against the contract
   charachbench weights method=faceshot_paper                     get the weights that these settings need
   charachbench doctor                                            what this machine has, and what it lacks
 """

@@ -31,7 +31,10 @@ class Command(Enum):
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
     gallery = "make an appearance gallery of a benchmark's annotated characters"
+    setup = "install what a method needs outside of this environment, and get its weights"
     weights = "get the files of weights that the configuration needs"
+    conformance = "check a method against the contract"
+    methods = "list the methods, what they need, and whether they can run here"
     doctor = "report what this machine has: weights, devices, codecs, packages, disk"
 
 
@@ -97,6 +100,26 @@ class WeightsConfig:
 
 
 @dataclass
+class ConformanceConfig:
+    """On what a method is tried."""
+
+    size: int = 128
+    """Longer side of all pictures, pixels."""
+    frames: int = 8
+    """Of an ordinary driver."""
+    time_limit: float = 600.0
+    """Seconds that a call of the method may take."""
+
+
+@dataclass
+class SetupConfig:
+    """How the command ``setup`` installs a method."""
+
+    mirror: str | None = None
+    """A folder or address to clone the method's repository from, instead of its own."""
+
+
+@dataclass
 class Config:
     """All settings of a job; the groups' own are checked against the constructors they name."""
 
@@ -120,6 +143,8 @@ class Config:
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
+    setup: SetupConfig = field(default_factory=SetupConfig)
+    conformance: ConformanceConfig = field(default_factory=ConformanceConfig)
     method_name: str | None = None
     """The chosen file of the group ``method``: what the row is called."""
     seed: int = 0

@@ -9,6 +9,8 @@ from charachbench.landmarks.detectors import Detector
 from charachbench.store import Store
 from charachbench.tracking import Tracking
 
+NEEDS_METHOD = (config.Command.run, config.Command.generate, config.Command.setup, config.Command.conformance)
+
 
 def check_settings(settings: config.Config) -> None:
     """Build everything once, so that a wrong setting is told before anything heavy is imported or read.
@@ -20,7 +22,7 @@ def check_settings(settings: config.Config) -> None:
     detector(settings)
     build_metrics(settings)
     destination(settings)
-    if settings.method is not None or settings.command in (config.Command.run, config.Command.generate):
+    if settings.method is not None or settings.command in NEEDS_METHOD:
         build_method(settings)
 
 

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def resized(images: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Square images as uint8 (N, size, size, 3), by Pillow's antialiased bicubic."""
+    """Square images as uint8 (N, size, size, 3), by Pillow's antialiased bicubic.
+
+    Raises:
+        UserError: an image is not square.
+    """
     for image in images:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape != (len(image), len(image), 3):
-            raise ValueError(f"images must be square uint8 RGB (H, H, 3), got {image.dtype} {image.shape}")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"images must be uint8 RGB (H, W, 3), got {image.dtype} {image.shape}")
+        if image.shape[0] != image.shape[1]:
+            raise UserError(
+                f"faceshot: the picture is {image.shape[1]} x {image.shape[0]}; accepted are squares, such as "
+                "benchmark.crop=centre gives"
+            )
     return np.stack([Window(0, 0, len(image), size).image(image) for image in images])
 
 

@@ -332,7 +332,7 @@ def test_images_of_any_size_are_resized(faceshot: Callable[..., FaceShotSD]) -> 
     small = np.asarray(Image.fromarray(large).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     features = faceshot()
     assert alike(features.extract([large, images(1)[0]]), features.extract([small, images(1)[0]]))
-    with pytest.raises(ValueError, match="square uint8 RGB"):
+    with pytest.raises(UserError, match="100 x 50; accepted are squares"):
         features.extract([large[:50]])
 
 
