@@ -168,7 +168,7 @@ def _encode(
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if silence is not None:
-            output.mux(_silence(silence, len(video) / video.fps))
+            output.mux(list(_silence(silence, len(video) / video.fps)))
 
 
 def _silence(stream: Any, seconds: float) -> Iterator[Any]:

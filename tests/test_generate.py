@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from charachbench import video
 from charachbench.benchmark.types import Pair
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
-from charachbench.errors import UserError
+from charachbench.errors import PairFailure, UserError
 from charachbench.generate import Outcome, describe_run, generate
 from charachbench.protocols import Animation
 from charachbench.store import Store
@@ -129,6 +130,8 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "noise",
         "validate",
         "weights",
+        "setup",
+        "conformance",
         "tracking",
         "leaderboard",
         "method_name",
@@ -271,6 +274,167 @@ def test_notes_that_cannot_be_written_fail_their_pair_alone(
     outcome = run(settings(tmp_path))
     assert len(outcome.made) == 5
     assert "the method's notes cannot be written as JSON" in outcome.failed["c1__d0"]
+
+
+class Steps(Roll):
+    """Writes down how it is called; what it makes of some pairs stands in ``outcomes``."""
+
+    without_effect = ("patience",)
+
+    def __init__(
+        self, report: str, outcomes: dict[str, Any] | None = None, patience: int = 1, lacking: str = ""
+    ) -> None:
+        super().__init__()
+        self.report, self.outcomes, self.patience, self.lacking = Path(report), outcomes or {}, patience, lacking
+
+    def _note(self, *words: str) -> None:
+        with self.report.open("a") as file:
+            file.write(" ".join(words) + "\n")
+
+    def lacks(self) -> str:
+        self._note("lacks")
+        return self.lacking
+
+    def expect(self, pairs: Sequence[Pair]) -> None:
+        self._note("expect", *[pair.name for pair in pairs])
+
+    def load(self, device: str) -> None:
+        self._note("load", device)
+
+    def close(self) -> None:
+        self._note("close")
+
+    def animate(self, pair: Pair, seed: int) -> Animation:
+        self._note(pair.name)
+        outcome = self.outcomes.get(pair.name, {})
+        if "kind" in outcome:
+            raise PairFailure("was not to be", outcome["kind"], outcome["log"])
+        return replace(super().animate(pair, seed), **outcome)
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    return tmp_path / "report.txt"
+
+
+def steps(report: Path, outcomes: dict[str, Any] | None = None, **options: Any) -> Config:
+    """One driver, three characters."""
+    given = {"method_report": str(report), "method_outcomes": outcomes or {}, "benchmark_drivers": 1, **options}
+    return settings(report.parent / "results", "tests.test_generate.Steps", **given)
+
+
+def record_of(config: Config, pair: str) -> tuple[dict[str, Any], str | None]:
+    """A pair's record, and its log."""
+    (path,) = Path(config.results).glob(f"tiny-*/steps-*/{pair}-*/record.json")
+    log = path.with_name("method.log")
+    return json.loads(path.read_text()), log.read_text() if log.is_file() else None
+
+
+def test_a_method_is_told_what_is_to_be_done_and_when_it_is_over(report: Path) -> None:
+    run(steps(report))
+    order = ["lacks", "expect c0__d0 c1__d0 c2__d0", "load cpu", "c0__d0", "c1__d0", "c2__d0", "close"]
+    assert report.read_text().splitlines() == order
+    report.unlink()
+    run(steps(report))
+    assert report.read_text().splitlines() == ["expect", "close"]  # nothing is left to do, so nothing is needed
+    report.unlink()
+    run(steps(report, benchmark_characters=4))
+    assert report.read_text().splitlines() == ["lacks", "expect c3__d0", "load cpu", "c3__d0", "close"]
+
+
+def test_a_method_is_closed_whatever_happens(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = {"c0__d0": {"kind": "error", "log": ""}}
+    with pytest.raises(UserError, match="pair c0__d0 failed: was not to be"):
+        run(steps(report, failing, on_error="raise"))
+    assert report.read_text().splitlines()[-1] == "close"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    report.unlink()
+    monkeypatch.setattr(Steps, "animate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(steps(report))
+    assert report.read_text().splitlines()[-2:] == ["load cpu", "close"]
+
+
+def test_what_lacks_something_is_told_before_it_is_a_row(report: Path) -> None:
+    with pytest.raises(UserError, match="^steps: its environment is not there; make it$"):
+        run(steps(report, method_lacking="its environment is not there; make it"))
+    assert not list(report.parent.rglob("run.json"))
+    assert report.read_text().splitlines() == ["lacks"]
+
+
+@pytest.mark.parametrize("kind", ["no_face", "out_of_memory", "time_limit", "error"])
+def test_a_failure_is_kept_with_its_kind_and_its_log(report: Path, kind: str) -> None:
+    config = steps(report, {"c1__d0": {"kind": kind, "log": "größe\nTraceback"}})
+    outcome = run(config)
+    assert outcome.failed == {"c1__d0": "was not to be"}
+    assert len(outcome.made) == 2
+    record, log = record_of(config, "c1__d0")
+    assert (record["status"], record["kind"], record["reason"]) == ("failed", kind, "was not to be")
+    assert log == "größe\nTraceback"
+    assert "kind" not in record_of(config, "c0__d0")[0]
+
+
+def test_other_exceptions_are_errors(tmp_path: Path) -> None:
+    outcome = run(settings(tmp_path, method_fail_on=["c1__d0"]))
+    benchmark = open_benchmark(settings(tmp_path), Store(tmp_path))
+    assert outcome.run.failed(benchmark)["c1__d0"]["kind"] == "error"
+
+
+def test_what_is_degraded_and_what_was_printed_is_kept(report: Path) -> None:
+    config = steps(report, {"c1__d0": {"degraded": "without eyes", "log": "hello", "seconds": 2.0}})
+    assert len(run(config).made) == 3
+    record, log = record_of(config, "c1__d0")
+    assert (record["status"], record["degraded"], log) == ("ok", "without eyes", "hello")
+    assert record["seconds"]["generate"] == 2.0  # as the method says, since it did several at once
+    assert record["frames_per_second"] == 2.0
+    record, log = record_of(config, "c0__d0")
+    assert (record["degraded"], log) == ("", None)
+
+
+def test_a_long_log_keeps_its_end(report: Path) -> None:
+    config = steps(report, {"c1__d0": {"kind": "error", "log": "x" * 1_100_000 + "the end"}})
+    run(config)
+    log = record_of(config, "c1__d0")[1]
+    assert log is not None
+    assert len(log) == 1_000_000
+    assert log.endswith("the end")
+
+
+def test_a_pair_that_is_made_after_all_loses_the_log_of_its_failure(
+    report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = steps(report, {"c1__d0": {"kind": "error", "log": "Traceback"}})
+    run(config)
+    assert record_of(config, "c1__d0")[1] == "Traceback"
+    monkeypatch.setattr(Steps, "animate", Roll.animate)
+    monkeypatch.setattr(Steps, "fail_on", [], raising=False)
+    assert run(config).made == ["c1__d0"]
+    record, log = record_of(config, "c1__d0")
+    assert (record["status"], log) == ("ok", None)
+    assert "kind" not in record
+
+
+def test_settings_without_effect_keep_the_key(report: Path) -> None:
+    plain = key(steps(report))
+    assert key(steps(report, method_patience=2)) == plain
+    assert key(steps(report, method_lacking="x")) != plain
+    inner = {"_target_": "tests.test_generate.Steps", "report": "x"}
+    nested = [key(steps(report, method_outcomes={"x": {**inner, "patience": patience}})) for patience in (1, 2)]
+    assert nested[0] == nested[1]
+    elsewhere = [key(steps(report, method_outcomes={"patience": patience})) for patience in (1, 2)]
+    assert elsewhere[0] != elsewhere[1]  # of no class that says so
+    run(steps(report))
+    assert len(run(steps(report, method_patience=2)).reused) == 3
+
+
+def test_what_a_method_is_does_not_change_its_key(tmp_path: Path) -> None:
+    plain = settings(tmp_path)
+    told = replace(plain, method={**plain.method, "about": {"title": "x"}})
+    assert key(told) == key(plain)
+    assert describe_run(told, open_benchmark(told, Store(tmp_path))).method == plain.method
 
 
 SCRIPT = """

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charachbench.benchmark.types import Pair
 from charachbench.commands import open_benchmark
 from charachbench.config import Aggregation, Config
 from charachbench.errors import UserError
@@ -20,8 +22,9 @@ from charachbench.generate import generate
 from charachbench.leaderboard import render
 from charachbench.leaderboard.aggregate import Leaderboard, aggregate
 from charachbench.leaderboard.collect import COLUMNS, collect, label_runs
+from charachbench.protocols import Animation
 from charachbench.store import Run, RunInfo, Store
-from tests.fakes import Brightness, Difference, settings
+from tests.fakes import Brightness, Difference, Roll, settings
 
 METRICS = [NamedMetric("up", Brightness(), {}), NamedMetric("down", Difference(), {})]
 
@@ -146,6 +149,57 @@ def test_why_pairs_failed_is_told() -> None:
     board = aggregate(scores, METRICS[:1], by_domain=False)
     assert board.rows[0].failures == (("no face in it", 2),)
     assert "a: 2 failed: no face in it." in board.footnotes()
+
+
+def test_pairs_that_were_degraded_are_counted_with_what_they_lack() -> None:
+    scores = table({"a": {"up": {f"c{index}__d0": 1.0 for index in range(5)}}, "b": {"up": {"c0__d0": 1.0}}})
+    mine = scores["method"] == "a"
+    scores.loc[mine & scores["pair"].isin(["c1__d0", "c3__d0"]), "degraded"] = "ran without alignment"
+    scores.loc[mine & (scores["pair"] == "c2__d0"), "degraded"] = "eyes | were not moved"
+    scores.loc[mine & (scores["pair"] == "c4__d0"), ["status", "reason", "value"]] = ["failed", "no face in it", None]
+    board = aggregate(scores, METRICS[:1], Aggregation.own_pairs, by_domain=False)
+    rows = {row.method: row for row in board.rows}
+    assert rows["a"].degraded == (("ran without alignment", 2), ("eyes | were not moved", 1))
+    assert rows["b"].degraded == ()
+    sentence = (
+        "a: 1 failed: no face in it; 2 of 4 degraded: ran without alignment; 1 of 4 degraded: eyes | were not moved."
+    )
+    assert sentence in board.footnotes()
+    assert value(board, "a") == 1.0  # they count
+    assert "2 of 4 degraded: ran without alignment" in shown(board)
+    assert "2 of 4 degraded: ran without alignment" in render.latex(board)
+    assert "2 of 4 degraded: ran without alignment" in render.markdown(board)
+
+
+def test_tables_of_before_there_were_degraded_pairs_are_read() -> None:
+    scores = table({"a": {"up": {"c0__d0": 1.0}}})
+    scores["degraded"] = None
+    assert aggregate(scores, METRICS[:1]).rows[0].degraded == ()
+
+
+def test_the_fourth_reason_is_not_told() -> None:
+    scores = table({"a": {"up": {f"c{index}__d0": 1.0 for index in range(9)}}})
+    for pair, reason in {"c1": "a", "c2": "b", "c3": "b", "c4": "c", "c5": "d", "c6": "d", "c7": "d"}.items():
+        scores.loc[scores["pair"] == f"{pair}__d0", ["status", "reason", "value"]] = ["failed", reason, None]
+    board = aggregate(scores, METRICS[:1], by_domain=False)
+    (note,) = [note for note in board.footnotes() if note.startswith("a: ")]
+    assert note == "a: 3 failed: d; 2 failed: b; 1 failed: a; others failed."
+
+
+def test_what_a_method_says_of_its_pairs_is_in_the_tidy_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def animate(self: Roll, pair: Pair, seed: int) -> Animation:
+        return Animation(pair.driver.video, degraded="without eyes" if pair.name == "c1__d0" else "")
+
+    monkeypatch.setattr(Roll, "animate", animate)
+    scores = _score(settings(tmp_path, method_fail_on=[]))
+    assert dict(zip(scores["pair"], scores["degraded"], strict=True)) == {
+        pair: "without eyes" if pair == "c1__d0" else "" for pair in scores["pair"]
+    }
+    for path in tmp_path.rglob("record.json"):  # as those that were written before there was such a thing
+        record = json.loads(path.read_text())
+        del record["degraded"]
+        path.write_text(json.dumps(record))
+    assert set(_score(settings(tmp_path, method_fail_on=[]))["degraded"]) == {""}
 
 
 def test_among_controls_alone_noise_is_not_ranked() -> None:

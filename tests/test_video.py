@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charachbench.errors import UserError
-from charachbench.video import Video, decode, read, write_lossless, write_preview
+from charachbench.video import Video, decode, read, write_lossless, write_mp4, write_preview
 
 
 def noise(frames: int, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -59,6 +59,42 @@ def test_the_preview_is_what_browsers_play(tmp_path: Path, height: int, width: i
     shown = read(tmp_path / "v.mp4")
     assert shown.frames.shape == (5, height - height % 2, width - width % 2, 3)
     assert np.abs(shown.frames[2].astype(int) - smooth[0, : shown.size[0], : shown.size[1]]).mean() < 6
+
+
+def smooth(frames: int, height: int, width: int) -> np.ndarray:
+    """Brighter to the right, and from frame to frame."""
+    across = np.linspace(30, 150, width)[None, None, :, None] + np.linspace(0, 90, frames)[:, None, None, None]
+    return np.broadcast_to(across, (frames, height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("silent_audio", [True, False])
+@pytest.mark.parametrize(("height", "width", "fps"), [(64, 64, 25.0), (65, 49, 30.0)])
+def test_what_is_handed_to_others_is_h264_at_nearly_no_loss(
+    tmp_path: Path, height: int, width: int, fps: float, silent_audio: bool
+) -> None:
+    video = Video(smooth(7, height, width), fps)
+    write_mp4(video, tmp_path / "v.mp4", silent_audio=silent_audio)
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert [sound.codec_context.name for sound in container.streams.audio] == ["aac"] * silent_audio
+    kept = read(tmp_path / "v.mp4")
+    assert kept.fps == pytest.approx(fps)
+    assert kept.frames.shape == (7, height // 2 * 2, width // 2 * 2, 3)
+    off = np.abs(kept.frames.astype(int) - video.frames[:, : kept.size[0], : kept.size[1]])
+    assert off.mean() < 2
+    assert off.max() < 12
+
+
+@pytest.mark.parametrize("frames", [1, 2, 50])
+def test_silence_is_as_long_as_the_video(tmp_path: Path, frames: int) -> None:
+    write_mp4(Video(smooth(frames, 32, 32), 25.0), tmp_path / "v.mp4", silent_audio=True)
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    samples = sum(block.shape[-1] for block in blocks)
+    assert samples == pytest.approx(frames / 25 * 44_100, abs=2 * 1024)
+    assert not any(block.any() for block in blocks)
+    assert len(read(tmp_path / "v.mp4")) == frames
 
 
 def test_a_rotated_phone_video_stands_upright(tmp_path: Path) -> None:

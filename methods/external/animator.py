@@ -42,5 +42,5 @@ class ExternalAnimator(Upstream, Animator):
         """
         folder = self.folder / "pair"
         shutil.rmtree(folder, ignore_errors=True)
-        job = hand_over(folder, "pair", self.recipe.inputs, image, seed, source=source, landmarks=landmarks)
+        job = hand_over(folder, "p0", self.recipe.inputs, image, seed, source=source, landmarks=landmarks)
         return results.read_frames(self.recipe, job, self.run([job]))[0]

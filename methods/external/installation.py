@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from methods.external.recipe import Recipe
 log = logging.getLogger(__name__)
 
 VARIABLE = "CHARACBENCH_EXTERNAL"
+SECRET = re.compile("(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)$")
+"""How variables are called that upstreams do not get to see."""
 
 
 def root() -> Path:
@@ -45,6 +48,7 @@ class Installation:
         packages = keys.digest([self.environment.python, self.environment.requirements])[:12]
         self.checkout = root() / "checkouts" / f"{name}-{checkout}"
         self.packages = root() / "environments" / packages
+        self._whole = self.packages / "whole"
         self._verified = root() / "verified" / f"{name}-{checkout}-{packages}.json"
 
     @property
@@ -85,8 +89,10 @@ class Installation:
         with filelock.FileLock(root() / "lock"):
             if not self.checkout.is_dir():
                 self._clone(mirror or self.repository.url)
-            if not self._verified.is_file() or not self.python.exists():
+            if not (self._whole.is_file() and self.python.exists()):
                 self._install()
+                self._verified.unlink(missing_ok=True)
+            if not self._verified.is_file():
                 self._verify()
         log.info("set up: %s and %s", self.checkout, self.packages)
 
@@ -116,13 +122,16 @@ class Installation:
         _run([uv, "venv", "--quiet", "--no-project", "--python", self.environment.python, str(self.packages)])
         if self.environment.requirements:
             _run([uv, "pip", "install", "--quiet", "--python", str(self.python), "--", *self.environment.requirements])
+        self._whole.touch()  # other recipes may share it, so it is not made again for each
 
     def _verify(self) -> None:
         """Import the entry point, then write down what is installed."""
         log.info("importing %s", self.environment.entry)
         imports = "import importlib, sys; sys.path.insert(0, ''); importlib.import_module(sys.argv[1])"
         variables = {name: value for name, value in self.environment.variables.items() if "{" not in value}
-        _run([str(self.python), "-c", imports, self.environment.entry], variables, self.checkout)
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"  # the checkout stays as it is
+        command = [str(self.python), "-c", imports, self.environment.entry]
+        _run(command, variables, self.checkout, f"importing {self.environment.entry} of {self.checkout}")
         frozen = _run([_uv(), "pip", "list", "--quiet", "--format", "json", "--python", str(self.python)])
         packages = {package["name"]: package["version"] for package in json.loads(frozen)}
         self._verified.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +146,9 @@ def _uv() -> str:
     return found
 
 
-def _run(arguments: Sequence[str], variables: dict[str, str] | None = None, folder: Path | None = None) -> str:
+def _run(
+    arguments: Sequence[str], variables: dict[str, str] | None = None, folder: Path | None = None, doing: str = ""
+) -> str:
     """What a command prints.
 
     Raises:
@@ -152,11 +163,19 @@ def _run(arguments: Sequence[str], variables: dict[str, str] | None = None, fold
         raise UserError(f"setup: {arguments[0]} cannot be run ({error.strerror})") from error
     if done.returncode != 0:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [f"status {done.returncode}"]
-        raise UserError(f"setup: `{' '.join(arguments[:4])} ...` failed: {' / '.join(said[-3:])}")
+        doing = doing or f"`{' '.join(arguments[:4])} ...`"
+        raise UserError(f"setup: {doing} failed: {' / '.join(said[-3:])}")
     return done.stdout
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's variables, without those that would lead into its own environment, and without secrets."""
-    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    """This process's variables, without those that would lead into its own environment, and without secrets.
+
+    Those of uv are kept, which it may need to reach a registry.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+        and (name.startswith("UV_") or not SECRET.search(name))
+    }

@@ -33,7 +33,7 @@ class ExternalLandmarks(Upstream, LandmarkSource):
         """
         folder = self.folder / "character"
         shutil.rmtree(folder, ignore_errors=True)
-        job = hand_over(folder, "character", self.recipe.inputs, character.image, seed=0)
+        job = hand_over(folder, "p0", self.recipe.inputs, character.image, seed=0)
         ended = self.run([job])
         path = results.collected(job)
         if path is None:

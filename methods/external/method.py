@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 from charachbench import keys
 from charachbench.benchmark.types import Pair
+from charachbench.errors import PairFailure
 from charachbench.protocols import Animation, Method
 from charachbench.video import Video
 from methods.external import results
@@ -56,6 +58,9 @@ class External(Upstream, Method):
             PairFailure: there is none, with the kind of failure and the log.
         """
         job, ended = self._done.pop(pair.name) if pair.name in self._done else self._do(pair, seed)
+        if ended.pairs > 1 and not self._all_went_well(job, ended):  # another pair of that start may be at fault
+            job = self._job(pair, seed)
+            ended = self.run([job])
         try:
             frames, notes, degraded = results.read_frames(self.recipe, job, ended)
             printed = results.read_log(job)
@@ -64,25 +69,43 @@ class External(Upstream, Method):
                 shutil.copytree(job.folder, self.keep / job.stem, dirs_exist_ok=True)
             shutil.rmtree(job.folder, ignore_errors=True)
         about: dict[str, Any] = {"commit": self.recipe.repository.commit, "upstream_seconds": round(ended.seconds, 3)}
-        return Animation(Video(frames, pair.driver.video.fps), notes={**about, **notes}, degraded=degraded, log=printed)
+        seconds = ended.seconds if self.recipe.batch > 1 else None
+        return Animation(
+            Video(frames, pair.driver.video.fps),
+            notes={**about, **notes},
+            degraded=degraded,
+            log=printed,
+            seconds=seconds,
+        )
 
     def _do(self, pair: Pair, seed: int) -> tuple[Job, Ended]:
-        """Run the upstream for a pair and for those that come next; then for it alone, should it have got nothing."""
+        """Run the upstream for a pair, where it does several at once with those that come next."""
         names = [other.name for other in self._expected]
         start = names.index(pair.name) + 1 if pair.name in names else len(names)
-        later = [other for other in self._expected[start:] if other.name not in self._done][: self.recipe.batch - 1]
-        jobs = {other.name: self._job(other, seed) for other in (pair, *later)}
-        ended = self.run(list(jobs.values()))
+        several = 1 if self.recipe.worker is not None else self.recipe.batch
+        jobs = {pair.name: self._job(pair, seed)}
+        for other in [other for other in self._expected[start:] if other.name not in self._done][: several - 1]:
+            with contextlib.suppress(Exception):  # it is told when that pair is asked for
+                jobs[other.name] = self._job(other, seed)
+        try:
+            ended = self.run(list(jobs.values()))
+        except Exception:  # of the hook
+            if len(jobs) == 1:
+                raise
+            ended = Ended(0.0, status=1, pairs=len(jobs))
         for name, job in jobs.items():
             if results.collected(job) is not None:
                 self._done[name] = job, ended
             elif name != pair.name:
                 shutil.rmtree(job.folder)
-        if len(jobs) > 1 and pair.name not in self._done:  # another pair may be at fault
-            shutil.rmtree(jobs[pair.name].folder)
-            jobs[pair.name] = self._job(pair, seed)
-            ended = self.run([jobs[pair.name]])
         return self._done.pop(pair.name, (jobs[pair.name], ended))
+
+    def _all_went_well(self, job: Job, ended: Ended) -> bool:
+        try:
+            _, _, degraded = results.read_frames(self.recipe, job, ended)
+        except PairFailure:
+            return False
+        return not degraded  # by a log that is of all pairs of the start
 
     def _job(self, pair: Pair, seed: int) -> Job:
         stem = "p" + keys.digest([pair.name, pair.character.fingerprint, pair.driver.fingerprint, seed])[:12]

@@ -77,6 +77,10 @@ class Environment:
     programs: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for value in self.variables.values():
+            check_placeholders(value, "recipe.environment.variables")
+
 
 @dataclass(frozen=True)
 class File:
@@ -261,13 +265,21 @@ class Recipe:
             raise UserError("recipe: has neither steps nor a worker; it must have one of them")
         if self.batch < 1:
             raise UserError(f"recipe.batch={self.batch}: accepted are whole numbers from 1")
-        if self.batch > 1:
-            for argument in (argument for step in self.steps for argument in step.arguments):
-                if single := placeholders(argument) & JOB_PLACEHOLDERS.keys():
-                    raise UserError(
-                        f"recipe.steps: {{{min(single)}}} means nothing to {self.batch} pairs at once; accepted are "
-                        f"{', '.join(sorted(START_PLACEHOLDERS))}"
-                    )
+        several = "a worker" if self.worker else f"{self.batch} pairs at once" if self.batch > 1 else ""
+        texts = [("environment.variables", value) for value in self.environment.variables.values()]
+        if self.worker is None:
+            texts += [("steps", text) for step in self.steps for text in (*step.arguments, *step.cpu_arguments)]
+        for where, text in texts if several else ():
+            if single := placeholders(text) & JOB_PLACEHOLDERS.keys():
+                raise UserError(
+                    f"recipe.{where}: {{{min(single)}}} means nothing to {several}; accepted are "
+                    f"{', '.join(sorted(START_PLACEHOLDERS))}"
+                )
+        if self.batch > 1 and not placeholders(self.result.path) & {"output", "stem"}:
+            raise UserError(
+                f"recipe.result.path={self.result.path}: is the same for {self.batch} pairs at once; accepted are "
+                "paths with {output} or {stem}"
+            )
 
 
 def placeholders(text: str) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from methods.external.job import Job
 from methods.external.recipe import Recipe, Result, Signs, filled
 
 OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|Cannot allocate memory|MemoryError", re.IGNORECASE)
-_EXCEPTION = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Exit)\b.*")
+_EXCEPTION = re.compile(r"^[\w.]*([Ee]rror|Exception|Interrupt|Exit)(:.*)?$")
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,16 @@ class Ended:
     """How the process that did a job ended.
 
     Attributes:
-        seconds: that it took.
+        seconds: that each job took, of those that were done at once.
         status: its exit status, None of a worker that goes on.
         limit: the seconds after which it was stopped, None where it was not.
+        pairs: that it did at once.
     """
 
     seconds: float
     status: int | None = None
     limit: float | None = None
+    pairs: int = 1
 
 
 def collected(job: Job) -> Path | None:
@@ -90,8 +92,13 @@ def read_frames(recipe: Recipe, job: Job, ended: Ended) -> tuple[np.ndarray, dic
             )
         frames = frames[:, top : top + height, left : left + width]
         changes.append(f"panel {list(recipe.result.box)}")
+    if frames.shape[1] != frames.shape[2] and frames.shape[1:3] != (job.square.height, job.square.width):
+        size = f"{frames.shape[2]} x {frames.shape[1]}"
+        raise failure(recipe.signs, job, ended, f"its result is {size}, not a square; result.box can cut one out of it")
+    # what was stopped may have left a part, which must not be spread over the driver
+    wanted = recipe.result if ended.limit is None else replace(recipe.result, length="exact")
     try:
-        frames = _of_length(frames, recipe.result, job, changes)
+        frames = _of_length(frames, wanted, job, changes)
     except UserError as error:
         raise failure(recipe.signs, job, ended, str(error)) from error
     if frames.shape[1:3] != (job.square.height, job.square.width):
@@ -131,7 +138,7 @@ def _of_length(frames: np.ndarray, result: Result, job: Job, changes: list[str])
 def failure(signs: Signs, job: Job, ended: Ended, what: str) -> PairFailure:
     """Why there is no result, from what was printed."""
     printed = read_log(job)
-    said = _last_words(printed)
+    said = _same_for_all(job, _last_words(printed))
     kind: FailureKind = "error"
     sign = next((match for pattern in signs.no_face if (match := re.search(pattern, printed, re.MULTILINE))), None)
     if ended.limit is not None:
@@ -139,7 +146,7 @@ def failure(signs: Signs, job: Job, ended: Ended, what: str) -> PairFailure:
     elif OUT_OF_MEMORY.search(printed):
         kind, message = "out_of_memory", f"ran out of memory: {said}"
     elif sign is not None:
-        kind, message = "no_face", f"no face found ({sign.group(0).strip()[:200]})"
+        kind, message = "no_face", f"no face found ({_same_for_all(job, sign.group(0).strip())[:200]})"
     else:
         status = f", exit status {ended.status}" if ended.status else ""
         message = f"{what}{status}{': ' + said if said else ''}"
@@ -151,8 +158,13 @@ def read_log(job: Job) -> str:
     return job.log.read_text(encoding="utf-8", errors="replace") if job.log.is_file() else ""
 
 
+def _same_for_all(job: Job, said: str) -> str:
+    """Without the names of the job's files, so that equal reasons can be counted."""
+    return re.sub(rf"\b{job.stem}\b", "{stem}", said.replace(f"{job.folder.parent}/", ""))
+
+
 def _last_words(printed: str) -> str:
-    """The last line that looks like an exception, or the last one."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    """The last line that looks like an exception, or the last one; commands are ours."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip() and not line.startswith("$ ")]
     exceptions = [line for line in lines[-50:] if _EXCEPTION.match(line)]
     return (exceptions or lines or [""])[-1][:300]

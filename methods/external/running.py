@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar, Literal
 
 from charachbench import keys, weights
 from charachbench.errors import PairFailure, UserError
@@ -42,6 +42,8 @@ class Upstream(Loadable):
     Args:
         recipe: how.
     """
+
+    kind: ClassVar[Literal["native", "external", "videos"]] = "external"
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.installation = recipe, Installation(recipe)
@@ -70,8 +72,9 @@ class Upstream(Loadable):
         self.installation.set_up(mirror)
 
     def lacks(self) -> str:
-        """Whether that is done."""
-        return self.installation.lacks()
+        """Whether that is done, and whether its weights are there; they are not read."""
+        missing = (_missing(file, name) for name, file in self.recipe.files.items())
+        return self.installation.lacks() or next(filter(None, missing), "")
 
     def load(self, device: str) -> None:
         """Start the worker, where there is one.
@@ -173,7 +176,7 @@ class Upstream(Loadable):
                     left = limit - (time.monotonic() - began)
                     status = self._run_step(step, values, output, left)
                     if status is None:
-                        return Ended(time.monotonic() - began, limit=limit)
+                        return Ended((time.monotonic() - began) / len(jobs), limit=limit, pairs=len(jobs))
                     if status != 0:
                         break  # what was made until then is judged
         finally:
@@ -182,7 +185,7 @@ class Upstream(Loadable):
                     shutil.copyfile(log, job.log)
                 results.collect(self.recipe.result, job, values)
             shutil.rmtree(work, ignore_errors=True)
-        return Ended(time.monotonic() - began, status)
+        return Ended((time.monotonic() - began) / len(jobs), status, pairs=len(jobs))
 
     def _run_step(self, step: Step, values: dict[str, str], output: IO[bytes], limit: float) -> int | None:
         on_cpu = () if self.device.startswith("cuda") else step.cpu_arguments
@@ -221,15 +224,21 @@ class Upstream(Loadable):
             ignore=shutil.ignore_patterns(".git"),
         )  # fmt: skip
         for name, file in self.recipe.files.items():
-            target, place = source_of(file, name), checkout / file.to
+            place = checkout / file.to
             place.parent.mkdir(parents=True, exist_ok=True)
-            if place.is_dir() and target.is_dir() and not place.is_symlink():  # files of the repository are there too
-                for inner in target.iterdir():
-                    (place / inner.name).unlink(missing_ok=True)
-                    (place / inner.name).symlink_to(inner)
-                continue
-            place.unlink(missing_ok=True)
-            place.symlink_to(target)
+            _link(source_of(file, name), place)
+
+
+def _missing(file: File, name: str) -> str:
+    """Why weights are not there, empty where they are; large files are not read."""
+    entry = weights.REGISTRY.get(file.weights)
+    if entry is not None and weights.find(entry) is not None:
+        return ""
+    try:
+        source_of(file, name)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def source_of(file: File, name: str) -> Path:
@@ -285,6 +294,16 @@ def _copy_or_link(source: str, target: str) -> None:
             Path(target).symlink_to(source)
             return
     shutil.copy2(source, target)
+
+
+def _link(target: Path, place: Path) -> None:
+    """Make ``place`` lead to ``target``; a folder of the repository keeps what is not in the folder of weights."""
+    if place.is_dir() and target.is_dir() and not place.is_symlink():
+        for inner in target.iterdir():
+            _link(inner, place / inner.name)
+        return
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
 
 
 def _run(arguments: list[str], folder: Path, variables: dict[str, str], output: IO[bytes], limit: float) -> int | None:

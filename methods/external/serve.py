@@ -15,8 +15,9 @@ import traceback
 
 def main() -> None:
     """Load, then answer until the input ends."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # upstreams print; the channel is for answers alone
+    channel, requests = os.fdopen(os.dup(1), "w", buffering=1), os.fdopen(os.dup(0))
+    os.dup2(2, 1)  # upstreams print, and may read; the channels are for jobs and answers alone
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     path, device, arguments = sys.argv[1:4]
     sys.argv = [path]
     sys.path[0] = str(pathlib.Path.cwd())
@@ -25,7 +26,7 @@ def main() -> None:
     spec.loader.exec_module(worker)  # type: ignore[union-attr]
     loaded = worker.load(device, json.loads(arguments))
     channel.write(json.dumps({"ok": True}) + "\n")
-    for line in iter(sys.stdin.readline, ""):
+    for line in iter(requests.readline, ""):
         try:
             worker.run(loaded, json.loads(line))
             done = True
