@@ -13,6 +13,8 @@ from charachbench.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+CONF = Path(__file__).parent.parent / "conf"
+"""Named as a folder, not as a package: a user may have a folder of that name on the path."""
 WITHOUT_METHOD = tuple(
     config.Command[name]
     for name in ("leaderboard", "track", "check", "noise", "validate", "gallery", "weights", "methods", "doctor")
@@ -90,7 +92,7 @@ def _run() -> int:
     config.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, to be told in one sentence
 
-    @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def task(composed: DictConfig) -> None:
         from charachbench import sweep
 
@@ -109,10 +111,9 @@ def _run() -> int:
 
 def _choices() -> dict[str, list[str]]:
     """What every configuration group offers; reads file names alone, so that it is instant."""
-    conf = Path(__file__).parent.parent / "conf"
     return {
         folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
-        for folder in sorted(conf.iterdir())
+        for folder in sorted(CONF.iterdir())
         if folder.is_dir() and folder.name not in ("hydra", "local", "__pycache__")
     }
 

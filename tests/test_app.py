@@ -116,10 +116,10 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, doctor, evaluate"),
+        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, conformance, doctor"),
         (["run"], "method: none was chosen; accepted: method=still"),
-        (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: driver_copy, faceshot"),
-        (["method=null"], "method: 'null' is not known; accepted: driver_copy, faceshot"),
+        (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: aniportrait, driver_copy"),
+        (["method=null"], "method: 'null' is not known; accepted: aniportrait, driver_copy"),
         (["track=nonsense"], "track: 'nonsense' is not known; accepted: animation, landmarks, retargeting"),
         (["method=faceshot", "gallery=stored"], "gallery.path: must be given, as in gallery.path=VALUE"),
         (["method=faceshot", "gallery.benchmarks.toy=null"], "gallery.benchmarks: is empty; accepted is at least one"),

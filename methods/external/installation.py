@@ -19,7 +19,7 @@ from pathlib import Path
 from charachbench import keys
 from charachbench.errors import UserError
 from charachbench.store import write_json
-from methods.external.recipe import Recipe
+from methods.external.recipe import Recipe, filled, placeholders
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class Installation:
     def __init__(self, recipe: Recipe) -> None:
         self.repository, self.environment = recipe.repository, recipe.environment
         name = self.repository.url.rstrip("/").rpartition("/")[2].removesuffix(".git") or "repository"
-        checkout = keys.digest([self.repository.commit, self.repository.skip])[:12]
-        packages = keys.digest([self.environment.python, self.environment.requirements])[:12]
+        checkout = keys.digest([self.repository.commit, self.repository.skip, self.repository.submodules])[:12]
+        packages = keys.digest([self.environment.python, self.environment.requirements, self.environment.build])[:12]
         self.checkout = root() / "checkouts" / f"{name}-{checkout}"
         self.packages = root() / "environments" / packages
         self._whole = self.packages / "whole"
@@ -110,6 +110,8 @@ class Installation:
             patterns = ["/*", *(f"!{pattern}" for pattern in self.repository.skip)]
             self._git("-C", str(aside), "sparse-checkout", "set", "--no-cone", *patterns)
         self._git("-C", str(aside), "checkout", "--quiet", "--detach", self.repository.commit)
+        for submodule in self.repository.submodules:
+            self._git("-C", str(aside), "submodule", "update", "--quiet", "--init", "--", submodule)
         aside.replace(self.checkout)
 
     def _git(self, *arguments: str) -> None:
@@ -118,32 +120,44 @@ class Installation:
     def _install(self) -> None:
         log.info("making an environment of Python %s, which can take minutes", self.environment.python)
         shutil.rmtree(self.packages, ignore_errors=True)
-        uv = _uv()
-        _run([uv, "venv", "--quiet", "--no-project", "--python", self.environment.python, str(self.packages)])
+        _uv("venv", "--no-project", "--python", self.environment.python, str(self.packages))
+        install = ("pip", "install", "--python", str(self.python))
+        if self.environment.build:
+            _uv(*install, "--", *(needed for every in self.environment.build.values() for needed in every))
+        unisolated = [f"--no-build-isolation-package={name}" for name in self.environment.build]
         if self.environment.requirements:
-            _run([uv, "pip", "install", "--quiet", "--python", str(self.python), "--", *self.environment.requirements])
+            _uv(*install, *unisolated, "--", *self.environment.requirements)
         self._whole.touch()  # other recipes may share it, so it is not made again for each
 
     def _verify(self) -> None:
         """Import the entry point, then write down what is installed."""
         log.info("importing %s", self.environment.entry)
         imports = "import importlib, sys; sys.path.insert(0, ''); importlib.import_module(sys.argv[1])"
-        variables = {name: value for name, value in self.environment.variables.items() if "{" not in value}
+        known = {"checkout": str(self.checkout)}
+        variables = {
+            name: filled(value, known)
+            for name, value in self.environment.variables.items()
+            if placeholders(value) <= known.keys()
+        }
         variables["PYTHONDONTWRITEBYTECODE"] = "1"  # the checkout stays as it is
         command = [str(self.python), "-c", imports, self.environment.entry]
         _run(command, variables, self.checkout, f"importing {self.environment.entry} of {self.checkout}")
-        frozen = _run([_uv(), "pip", "list", "--quiet", "--format", "json", "--python", str(self.python)])
+        frozen = _uv("pip", "list", "--format", "json", "--python", str(self.python))
         packages = {package["name"]: package["version"] for package in json.loads(frozen)}
         self._verified.parent.mkdir(parents=True, exist_ok=True)
         write_json(self._verified, {"repository": self.repository.url, "packages": packages})
 
 
-def _uv() -> str:
+def _uv(*arguments: str) -> str:
+    """What uv prints.
+
+    It runs in our folder, since in the user's it would heed what a ``pyproject.toml`` there says of other packages.
+    """
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv")
     if found is None:
         raise UserError("setup: uv is needed to make environments; install it with `pip install uv`")
-    return found
+    return _run([found, "--quiet", *arguments], folder=root())
 
 
 def _run(

@@ -44,6 +44,7 @@ class Repository:
         url: of a git repository, or the folder of one.
         commit: the full hash.
         skip: patterns, as in ``.gitignore``, of files that are not needed and not checked out: large media.
+        submodules: folders of those that are needed.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -51,6 +52,7 @@ class Repository:
     url: str
     commit: str
     skip: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{40}", self.commit):
@@ -64,6 +66,7 @@ class Environment:
     Attributes:
         python: a version such as 3.10, or the path of an interpreter.
         requirements: as pip takes them; exact versions, since upstreams break on newer ones.
+        build: of packages that only build with others in place, which; these are installed first.
         entry: a module that is imported to see whether the environment works.
         programs: that must be on the path, such as ffmpeg.
         variables: of the process; placeholders may stand in them.
@@ -75,6 +78,7 @@ class Environment:
     requirements: tuple[str, ...]
     entry: str
     programs: tuple[str, ...] = ()
+    build: dict[str, tuple[str, ...]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -116,6 +116,9 @@ def _of_length(frames: np.ndarray, result: Result, job: Job, changes: list[str])
         UserError: it cannot be.
     """
     expected = job.frames + result.extra_first - result.missing_first - result.missing_last
+    if result.length == "trim" and len(frames) > expected:
+        changes.append(f"trimmed from {len(frames)} to {expected} frames")
+        frames = frames[:expected]
     if len(frames) == expected:
         first = np.repeat(frames[:1], result.missing_first, axis=0)
         last = np.repeat(frames[-1:], result.missing_last, axis=0)
@@ -125,9 +128,6 @@ def _of_length(frames: np.ndarray, result: Result, job: Job, changes: list[str])
     elif result.length == "resample" and len(frames) > 0:
         whole = frames[np.round(np.linspace(0, len(frames) - 1, job.frames)).astype(int)]
         changes.append(f"resampled from {len(frames)} to {job.frames} frames")
-    elif result.length == "trim" and len(frames) > expected:
-        whole = frames[result.extra_first :][: job.frames]
-        changes.append(f"trimmed from {len(frames)} frames")
     else:
         raise UserError(f"its result has {len(frames)} frames, and {expected} were expected")
     if job.wanted < job.frames:

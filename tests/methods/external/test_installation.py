@@ -100,7 +100,7 @@ def test_an_entry_that_cannot_be_imported(toy: Toy) -> None:
 
 def test_a_requirement_that_cannot_be_had(toy: Toy, elsewhere: Path) -> None:
     made = installation(toy, environment__requirements=["toy-that-is-nowhere==1.0"])
-    with pytest.raises(UserError, match="^setup: `.*uv pip install --quiet ...` failed: .*toy-that-is-nowhere"):
+    with pytest.raises(UserError, match="^setup: `.*uv --quiet pip install ...` failed: .*toy-that-is-nowhere"):
         made.set_up()
     assert made.lacks()
 
