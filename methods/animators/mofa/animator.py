@@ -13,7 +13,7 @@ import functools
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -79,6 +79,8 @@ class Mofa(Animator):
     Raises:
         UserError: an argument is out of range.
     """
+
+    without_effect: ClassVar[tuple[str, ...]] = ("window_batch", "offload")  # beyond rounding
 
     def __init__(
         self,
