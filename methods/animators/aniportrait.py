@@ -1,4 +1,4 @@
-"""What AniPortrait takes, made from 68 landmarks; AniPortrait itself does not run here.
+"""What AniPortrait takes, made from 68 landmarks; it runs in an environment of its own (``animator=aniportrait``).
 
 AniPortrait (Wei et al., "AniPortrait: Audio-Driven Synthesis of Photorealistic Portrait Animation", 2024) moves an
 image by pictures of lines: one of the face in the image, one per frame. It draws them itself, by MediaPipe's face mesh,
@@ -12,16 +12,13 @@ thing that the network never saw.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from charachbench import keys, pictures
+from charachbench import pictures
 from charachbench.errors import UserError
-from charachbench.protocols import Animator
 from charachbench.store import atomic_write, write_json
 from charachbench.video import Video, write_lossless
 from methods.animators import inputs
@@ -130,35 +127,3 @@ def write_inputs(folder: Path, image: np.ndarray, source: np.ndarray, landmarks:
         "curves": [asdict(curve) for curve in POSE_CURVES],
     }
     write_json(folder / "inputs.json", about)
-
-
-class AniPortrait(Animator):
-    """Writes the inputs of AniPortrait, and makes no frames: it runs in an environment of its own.
-
-    Args:
-        folder: where to; each pair has a folder there, named by a hash of its inputs.
-    """
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-
-    def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> NoReturn:
-        """Write the inputs, see ``write_inputs``.
-
-        Raises:
-            UserError: always; if all went well, with the folder of the inputs and what takes them.
-        """
-        inputs.check("aniportrait", image, source, landmarks)
-        folder = Path(self.folder).expanduser() / _key(image, source, landmarks)
-        write_inputs(folder, image, source, landmarks, FPS)
-        raise UserError(
-            f"aniportrait: runs outside of this environment, so no frames were made; its inputs are in {folder}, for "
-            f"scripts/pose2vid.py --seed {seed} of github.com/Zejun-Yang/AniPortrait at {COMMIT[:7]}, with "
-            "reference_pose.png in place of the face that it detects"
-        )
-
-
-def _key(image: np.ndarray, *landmarks: np.ndarray) -> str:
-    arrays = [image, *(points.astype(np.float64) for points in landmarks)]
-    hashes = [[*array.shape, hashlib.sha256(array.tobytes()).hexdigest()] for array in arrays]
-    return keys.digest([COMMIT, hashes])[:16]

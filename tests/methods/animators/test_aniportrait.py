@@ -19,7 +19,7 @@ from charachbench.errors import UserError
 from charachbench.landmarks.detectors import MESH
 from charachbench.landmarks.topology import LEFT_EYE, MIRROR, MOUTH, RIGHT_EYE
 from methods.animators import aniportrait
-from methods.animators.aniportrait import POSE_CURVES, SIZE, AniPortrait, pose_images, write_inputs
+from methods.animators.aniportrait import POSE_CURVES, SIZE, pose_images, write_inputs
 
 # Of two people at 480 x 480 and of one of them half out of the image: the 68 landmarks that stand for MediaPipe's mesh,
 # and what FaceMeshVisualizer(forehead_edge=False) of AniPortrait at 7f6593f draws of the mesh's 478 points.
@@ -245,32 +245,10 @@ def test_inputs_appear_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     assert "inputs.json" in {path.name for path in tmp_path.iterdir()}
 
 
-def test_render_writes_inputs_and_makes_no_frames(tmp_path: Path) -> None:
-    animator, folders = AniPortrait(str(tmp_path)), []
-    assert not animator.random
-    moved = face()[None] + 1
-    for image, source, landmarks in (
-        (picture(), face(), face()[None]),
-        (picture(), face(), moved),
-        (picture(), moved[0], face()[None]),
-        (255 - picture(), face(), face()[None]),
-    ):
-        before = set(tmp_path.iterdir())
-        with pytest.raises(UserError, match=r"no frames were made.*pose2vid\.py --seed 7") as raised:
-            animator.render(image, source, landmarks, seed=7)
-        (folder,) = set(tmp_path.iterdir()) - before
-        assert str(folder) in str(raised.value)
-        assert (folder / "inputs.json").is_file()
-        with pytest.raises(UserError):
-            animator.render(image, source, landmarks)
-        folders.append(folder)
-    assert set(tmp_path.iterdir()) == set(folders)
-
-
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file.*cannot be made"):
-        AniPortrait(str(tmp_path / "file")).render(picture(), face(), face()[None])
+        write_inputs(tmp_path / "file", picture(), face(), face()[None], 25)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -282,8 +260,6 @@ def test_landmarks_must_be_finite(tmp_path: Path, value: float) -> None:
     for source, landmarks in ((face(), hole), (hole[1], hole[:1])):
         with pytest.raises(UserError, match="finite"):
             write_inputs(tmp_path / "a", picture(), source, landmarks, 25)
-        with pytest.raises(UserError, match="finite"):
-            AniPortrait(str(tmp_path / "a")).render(picture(), source, landmarks)
     assert not (tmp_path / "a").exists()
 
 
@@ -298,5 +274,5 @@ def test_landmarks_must_be_finite(tmp_path: Path, value: float) -> None:
 )
 def test_bad_shapes(tmp_path: Path, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray) -> None:
     with pytest.raises(UserError, match="aniportrait"):
-        AniPortrait(str(tmp_path)).render(image, source, landmarks)
+        write_inputs(tmp_path, image, source, landmarks, 25)
     assert not list(tmp_path.iterdir())

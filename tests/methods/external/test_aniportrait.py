@@ -166,7 +166,7 @@ def test_a_script_that_writes_nothing_is_a_failure(script):
 
 def test_method_and_animator_run_the_same_code_with_the_same_weights():
     method = settings("method=aniportrait").method["recipe"]
-    animator = settings("method=warp", "animator=aniportrait_upstream").method["animator"]["recipe"]
+    animator = settings("method=warp", "animator=aniportrait").method["animator"]["recipe"]
     for part in ("repository", "files"):
         assert method[part] == animator[part]
     for part in ("python", "requirements"):
