@@ -11,6 +11,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from charachbench import config, keys, pictures, provenance
@@ -142,7 +143,7 @@ class _Worker:
     method: Method
     device: str = ""
     loaded: bool = False
-    load_error: Exception | None = None
+    load_error: tuple[Exception, TracebackType | None] | None = None
     load_seconds: float | None = None
     warned: bool = False
 
@@ -243,14 +244,15 @@ class _Worker:
     def _load(self) -> None:
         """Load the method at the first pair; where that fails every pair fails, without waiting for it again."""
         if self.load_error is not None:
-            raise self.load_error
+            error, at_first = self.load_error
+            raise error.with_traceback(at_first)  # which would else grow with every pair
         if not self.loaded:
             gc.collect()  # an earlier job of a sweep may have left its networks in cycles of references
             try:
                 with _Timer() as loading:
                     self.method.load(self.device)
             except Exception as error:
-                self.load_error = error
+                self.load_error = error, error.__traceback__
                 raise
             self.load_seconds, self.loaded = (self.load_seconds or 0.0) + loading.seconds, True
 

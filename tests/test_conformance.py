@@ -2,6 +2,7 @@
 
 import gc
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -426,6 +427,24 @@ def test_after_a_call_that_does_not_end_nothing_is_tried(tiny: dict[str, Case]) 
     rest = NAMES[NAMES.index("faceless driver") + 1 :]
     assert skips(findings) == dict.fromkeys(rest, "animate did not end")
     assert len(closed) == 1
+
+
+def test_an_interrupted_method_is_closed_at_once(tiny: dict[str, Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    end, closed, main = threading.Event(), [], threading.get_ident()
+
+    class Slow(Good):
+        def animate(self, pair: Pair, seed: int) -> Animation:
+            signal.pthread_kill(main, signal.SIGINT)
+            end.wait()
+            return super().animate(pair, seed)
+
+        def close(self) -> None:
+            closed.append(end.is_set())
+            end.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        check(Slow, tiny, time_limit=5)
+    assert closed == [False]
 
 
 @pytest.mark.parametrize("closes", [True, False])

@@ -261,6 +261,10 @@ def test_a_method_that_cannot_be_loaded_is_not_loaded_again(tmp_path: Path, monk
     outcome = run(settings(tmp_path))
     assert loads == ["cpu"]
     assert list(outcome.failed.values()) == ["features: not enough memory"] * 6
+    told = [json.loads(path.read_text())["traceback"] for path in tmp_path.glob("*/*/*/record.json")]
+    assert len(told) == 6
+    assert {text.count("in load\n") for text in told} == {1}
+    assert max(map(len, told)) < 2 * min(map(len, told))  # one does not hold those of all before it
 
 
 @pytest.mark.parametrize("notes", [{"score": float("nan")}, {"points": np.zeros(2)}])

@@ -106,7 +106,11 @@ class Trial:
 
     def call(self, what: str, *arguments: Any) -> Any:
         """What the method's function ``what`` returns, or raises."""
-        called = self._call(partial(getattr(self.method, what), *arguments), self.time_limit)
+        try:
+            called = self._call(partial(getattr(self.method, what), *arguments), self.time_limit)
+        except KeyboardInterrupt:
+            self.hung = what  # it goes on, and close must not wait for it
+            raise
         if called.done():
             return called.result()
         self.hung = what

@@ -157,7 +157,8 @@ def _uv(*arguments: str) -> str:
     found = str(beside) if beside.is_file() else shutil.which("uv")
     if found is None:
         raise UserError("setup: uv is needed to make environments; install it with `pip install uv`")
-    return _run([found, "--quiet", *arguments], folder=root())
+    own = {name: value for name, value in os.environ.items() if name.startswith("UV_")}  # it may need a registry's
+    return _run([found, "--quiet", *arguments], own, root())
 
 
 def _run(
@@ -183,13 +184,9 @@ def _run(
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's variables, without those that would lead into its own environment, and without secrets.
-
-    Those of uv are kept, which it may need to reach a registry.
-    """
+    """This process's variables, without those that would lead into its own environment, and without secrets."""
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-        and (name.startswith("UV_") or not SECRET.search(name))
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV") and not SECRET.search(name)
     }

@@ -58,10 +58,10 @@ class External(Upstream, Method):
             PairFailure: there is none, with the kind of failure and the log.
         """
         job, ended = self._done.pop(pair.name) if pair.name in self._done else self._do(pair, seed)
-        if ended.pairs > 1 and not self._all_went_well(job, ended):  # another pair of that start may be at fault
-            job = self._job(pair, seed)
-            ended = self.run([job])
         try:
+            if ended.pairs > 1 and not self._all_went_well(job, ended):  # another pair of that start may be at fault
+                job = self._job(pair, seed)
+                ended = self.run([job])
             frames, notes, degraded = results.read_frames(self.recipe, job, ended)
             printed = results.read_log(job)
         finally:
@@ -91,13 +91,14 @@ class External(Upstream, Method):
             ended = self.run(list(jobs.values()))
         except Exception:  # of the hook
             if len(jobs) == 1:
+                shutil.rmtree(jobs[pair.name].folder, ignore_errors=True)
                 raise
             ended = Ended(0.0, status=1, pairs=len(jobs))
         for name, job in jobs.items():
             if results.collected(job) is not None:
                 self._done[name] = job, ended
             elif name != pair.name:
-                shutil.rmtree(job.folder)
+                shutil.rmtree(job.folder, ignore_errors=True)
         return self._done.pop(pair.name, (jobs[pair.name], ended))
 
     def _all_went_well(self, job: Job, ended: Ended) -> bool:

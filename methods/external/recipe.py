@@ -279,9 +279,9 @@ class Recipe:
                     f"recipe.{where}: {{{min(single)}}} means nothing to {several}; accepted are "
                     f"{', '.join(sorted(START_PLACEHOLDERS))}"
                 )
-        if self.batch > 1 and not placeholders(self.result.path) & {"output", "stem"}:
+        if several and not placeholders(self.result.path) & {"output", "stem"}:  # else one gets what another left
             raise UserError(
-                f"recipe.result.path={self.result.path}: is the same for {self.batch} pairs at once; accepted are "
+                f"recipe.result.path={self.result.path}: is the same for all pairs; accepted are "
                 "paths with {output} or {stem}"
             )
 

@@ -50,10 +50,14 @@ class Upstream(Loadable):
         self.device = ""
         self._temporary: Path | None = None
         self._worker: _Worker | None = None
+        self._step: subprocess.Popen[bytes] | None = None
+        self._closed = False
 
     @property
     def folder(self) -> Path:
         """For what is needed only while it runs."""
+        if self._closed:  # by another thread, since this one did not end in time
+            raise RuntimeError("is closed")
         if self._temporary is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="charachbench-"))
         return self._temporary
@@ -91,12 +95,15 @@ class Upstream(Loadable):
             raise UserError(lacking)
         for name, file in self.recipe.files.items():
             source_of(file, name)
-        self.device = device
+        self.device, self._closed = device, False
         if self.recipe.worker is not None:
             self._start_worker()
 
     def close(self) -> None:
-        """End the worker, and remove what was needed for a while."""
+        """End what runs, in whatever thread, and remove what was needed for a while."""
+        self._closed = True
+        if self._step is not None:
+            end_group(self._step)
         self._end_worker()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
@@ -188,12 +195,29 @@ class Upstream(Loadable):
         return Ended((time.monotonic() - began) / len(jobs), status, pairs=len(jobs))
 
     def _run_step(self, step: Step, values: dict[str, str], output: IO[bytes], limit: float) -> int | None:
+        """Its exit status, None where it was stopped after ``limit`` seconds."""
         on_cpu = () if self.device.startswith("cuda") else step.cpu_arguments
         arguments = [filled(argument, values) for argument in (*step.arguments, *on_cpu)]
         if arguments[0] == "python":
             arguments[0] = str(self.installation.python)
         folder = Path(values["checkout"]) / step.folder
-        return _run(arguments, folder, self._variables(values, folder), output, limit)
+        output.write(f"$ {' '.join(arguments)}\n".encode())
+        output.flush()
+        try:
+            self._step = subprocess.Popen(
+                arguments, cwd=folder, env=self._variables(values, folder), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            output.write(f"{arguments[0]}: cannot be run ({error.strerror})\n".encode())
+            return 127
+        try:
+            return self._step.wait(max(limit, 0.01))
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            end_group(self._step)
+            self._step = None
 
     def _values(self, work: Path, seed: int) -> dict[str, str]:
         """What the placeholders of a start stand for."""
@@ -247,12 +271,18 @@ def source_of(file: File, name: str) -> Path:
     Raises:
         UserError: they are missing.
     """
-    own = Path(file.weights).expanduser()
-    found = own if own.is_dir() else weights.locate(file.weights)
+    found = _own_folder(file) or weights.locate(file.weights)
     found = (found / file.path if file.path else found).absolute()
     if not found.exists():
         raise UserError(f"recipe.files.{name}: {found} is not there")
     return found
+
+
+def _own_folder(file: File) -> Path | None:
+    """The user's folder of weights, if it is one; a name of the registry is never that of a folder that lies here."""
+    path = Path(file.weights).expanduser()
+    known = file.weights in weights.REGISTRY or file.weights in weights.HUB
+    return path if path.is_dir() and not known else None
 
 
 def locate_function(path: str) -> Callable[[list[Job], Path], None]:
@@ -304,26 +334,6 @@ def _link(target: Path, place: Path) -> None:
         return
     place.unlink(missing_ok=True)
     place.symlink_to(target)
-
-
-def _run(arguments: list[str], folder: Path, variables: dict[str, str], output: IO[bytes], limit: float) -> int | None:
-    """The exit status of a command, None where it was stopped after ``limit`` seconds."""
-    output.write(f"$ {' '.join(arguments)}\n".encode())
-    output.flush()
-    try:
-        process = subprocess.Popen(
-            arguments, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        output.write(f"{arguments[0]}: cannot be run ({error.strerror})\n".encode())
-        return 127
-    try:
-        return process.wait(max(limit, 0.01))
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        end_group(process)
 
 
 def end_group(process: subprocess.Popen[Any]) -> None:
@@ -387,7 +397,10 @@ class _Worker:
                 return Ended(time.monotonic() - began, limit=limit)
         line = self._process.stdout.readline()  # written at once
         if not line:
-            return Ended(time.monotonic() - began, status=self._process.wait())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE)
+            end_group(self._process)  # some hang as they end
+            return Ended(time.monotonic() - began, status=self._process.returncode)
         return Ended(time.monotonic() - began)
 
     def end(self) -> None:
@@ -415,11 +428,11 @@ def _identity(recipe: Recipe) -> list[str]:
 
 
 def _weights_hash(file: File) -> str:
-    """Of a file its hash, of a repository of the hub its commit, of a folder the hash of names and sizes."""
+    """Of a file its hash, of a repository of the hub its commit, of a folder the hash of names and files' hashes."""
     if file.weights in weights.HUB:
-        return weights.HUB[file.weights].revision or str(source_of(file, file.weights))
-    path = Path(file.weights).expanduser()
-    if not path.is_dir():
+        return weights.HUB[file.weights].revision or weights.fingerprint(file.weights)
+    if _own_folder(file) is None:
         return weights.fingerprint(file.weights)
-    inner = sorted((str(item.relative_to(path)), item.stat().st_size) for item in path.rglob("*") if item.is_file())
-    return keys.digest(inner)
+    place = source_of(file, file.weights)
+    inner = sorted(item for item in (place, *place.rglob("*")) if item.is_file())
+    return keys.digest([(str(item.relative_to(place)), weights.sha256(item)) for item in inner])

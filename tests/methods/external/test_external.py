@@ -180,9 +180,35 @@ def test_weights_and_our_own_code_are_in_the_fingerprint(toy: Toy, tmp_path: Pat
     folder.mkdir()
     before = fingerprint(folder)
     (folder / "new").write_text("x")
-    assert fingerprint(folder) != before
+    with_new = fingerprint(folder)
+    (folder / "new").write_text("y")  # of the same size, as other checkpoints of a network are
+    assert len({before, with_new, fingerprint(folder)}) == 3
     with pytest.raises(UserError, match="no such file, and no weights called so"):
         fingerprint(tmp_path / "missing")
+
+
+def test_where_the_hub_keeps_its_files_decides_nothing(toy: Toy, tmp_path: Path, monkeypatch: Any) -> None:
+    prints = {}
+    for place, commit in (("here", "a" * 40), ("there", "a" * 40), ("newer", "b" * 40)):
+        found = tmp_path / place / commit
+        monkeypatch.setattr("charachbench.weights.hub.snapshot", lambda *_, found=found: found)
+        prints[place] = method(toy, files={"toy": {"weights": "megactor", "to": "a"}}).fingerprint(pair())
+    assert prints["here"] == prints["there"] != prints["newer"]
+
+
+@pytest.mark.parametrize("name", ["lia_vox", "megactor"])
+def test_a_folder_that_is_called_as_registered_weights_is_not_taken_for_them(
+    toy: Toy, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("CHARACBENCH_WEIGHTS", str(tmp_path / "weights"))
+    (tmp_path / name).mkdir()
+    found = method(toy, files={"toy": {"weights": name, "to": "a"}})
+    assert found.lacks().startswith(f"weights '{name}'")
+    with pytest.raises(UserError, match=f"^weights '{name}' .*not found"):
+        found.load("cpu")
 
 
 # Recipes
@@ -207,7 +233,11 @@ def test_weights_and_our_own_code_are_in_the_fingerprint(toy: Toy, tmp_path: Pat
         ),
         (
             {"batch": 2, "steps": [{"arguments": ["python"]}], "result__path": "{work}/*.mp4"},
-            "recipe.result.path={work}/*.mp4: is the same for 2 pairs at once; accepted are paths with {output}",
+            "recipe.result.path={work}/*.mp4: is the same for all pairs; accepted are paths with {output} or {stem}",
+        ),
+        (
+            {"steps": [], "worker": {"module": "x"}, "result__path": "{checkout}/results/*.mp4"},
+            "recipe.result.path={checkout}/results/*.mp4: is the same for all pairs; accepted are paths with {output}",
         ),
         (
             {"worker": {"module": "x"}, "environment__variables": {"A": "{image}"}},
@@ -355,7 +385,7 @@ def test_a_sweep_goes_on_and_its_table_says_what_failed(
         only(tmp_path, fakes.image(f"c{index}"), mode)
         for index, mode in enumerate(("raise", "hang", "no_face", "degraded"))
     ]
-    settings = {"time_limit": 3, "environment__variables": {"TOY_NOTES": str(tmp_path / "notes")}}
+    settings = {"time_limit": 5, "environment__variables": {"TOY_NOTES": str(tmp_path / "notes")}}
     write_method(line.folder, "theirs", node(toy, "--modes", *modes, **settings))
     assert line("setup", "method=theirs")[0] == 0
     status, printed = line("-m", "method=theirs,still", "benchmark.characters=6", "benchmark.drivers=1")
@@ -367,7 +397,7 @@ def test_a_sweep_goes_on_and_its_table_says_what_failed(
     board = path.read_text(encoding="utf-8")
     assert (
         "theirs: 1 failed: it made no result, exit status 1: ValueError: no luck today; 1 failed: did not end within "
-        "1 s; 1 failed: no face found (No face detected); 1 of 3 degraded: ran without alignment."
+        "5 s; 1 failed: no face found (No face detected); 1 of 3 degraded: ran without alignment."
     ) in board
     assert "| still" in board
 

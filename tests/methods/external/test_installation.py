@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from charachbench.errors import UserError
+from methods.external import installation as installing
 from methods.external.installation import Installation, clean_environment
 from tests.methods.external import upstream
 from tests.methods.external.upstream import Toy
@@ -176,8 +177,18 @@ def test_it_says_what_it_recorded(toy: Toy) -> None:
 
 
 def test_neither_our_environment_nor_secrets_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONPATH", "VIRTUAL_ENV", "HF_TOKEN", "WANDB_API_KEY", "SOMETHING_ELSE"):
+    for name in ("PYTHONPATH", "VIRTUAL_ENV", "HF_TOKEN", "WANDB_API_KEY", "UV_PUBLISH_TOKEN", "SOMETHING_ELSE"):
         monkeypatch.setenv(name, "x")
     kept = clean_environment()
     assert kept["SOMETHING_ELSE"] == "x"
-    assert not kept.keys() & {"PYTHONPATH", "VIRTUAL_ENV", "HF_TOKEN", "WANDB_API_KEY"}
+    assert not kept.keys() & {"PYTHONPATH", "VIRTUAL_ENV", "HF_TOKEN", "WANDB_API_KEY", "UV_PUBLISH_TOKEN"}
+
+
+def test_uv_alone_gets_what_a_registry_wants(toy: Toy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\necho "$UV_INDEX_OURS_PASSWORD,$HF_TOKEN"\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("UV_INDEX_OURS_PASSWORD", "open sesame")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    assert installing._uv("version") == "open sesame,\n"

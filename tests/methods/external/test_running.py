@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,27 @@ def test_what_hangs_is_ended_with_its_children(
     assert levels(method.animate(pair("c1"), 0).video) == [0, 1, 2, 3]
 
 
+def test_what_runs_ends_when_another_thread_closes(
+    loaded: Load, told: dict[str, str], notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    method = loaded(**batch("*=hang"), environment__variables=told)
+    method.expect([pair("c0"), pair("c1")])
+    with ThreadPoolExecutor(1) as beside:
+        animating = beside.submit(method.animate, pair("c0"), 0)
+        while " " not in (notes.read_text() if notes.exists() else ""):
+            assert not animating.done()
+            time.sleep(0.02)
+        method.close()
+        with pytest.raises(RuntimeError, match="^is closed$"):  # nothing is tried once more
+            animating.result(5)
+    parent, child = (int(number) for number in notes.read_text().split()[-2:])
+    assert not is_running(parent)
+    assert not is_running(child)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_process_that_does_not_heed_is_killed(toy: Toy, loaded: Load, notes: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(running, "GRACE", 0.2)
     stubborn = "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -224,6 +246,7 @@ def test_a_hook_that_fails_is_told(loaded: Load) -> None:
     method = loaded(hook="tests.methods.external.upstream.broken_hook")
     with pytest.raises(RuntimeError, match="^the hook is broken$"):
         method.animate(pair(), 0)
+    assert list(method.folder.glob("p*")) == []  # a benchmark's inputs would fill a disk
     with pytest.raises(UserError, match="^recipe.hook: tests.fakes.SIZE is not a function$"):
         loaded(hook="tests.fakes.SIZE").animate(pair(), 0)
     with pytest.raises(UserError, match="^recipe.hook: cannot import tests.fakes.nothing "):
@@ -331,6 +354,18 @@ def test_a_worker_that_hangs_is_started_again(working: Load, notes: Path, tmp_pa
     assert not is_running(process)
     assert not is_running(child)
     assert levels(method.animate(pair("c2"), 0).video) == [0, 1, 2, 3]
+
+
+def test_a_worker_that_hangs_as_it_ends_is_killed(
+    working: Load, loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import os, time\ndef load(*_): pass\ndef run(*_):\n    os.closerange(3, 50)\n    time.sleep(100)\n"
+    (tmp_path / "stuck_worker.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    method = loaded(steps=[], worker={"module": "stuck_worker"})
+    began = time.monotonic()
+    assert str(failed(method, pair())) == "it made no result, exit status -15"
+    assert time.monotonic() - began < 5
 
 
 def test_a_worker_that_cannot_load_fails_with_what_it_said(working: Load, loaded: Load) -> None:
