@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ def main() -> None:
     if "--version" in arguments:
         sys.stdout.write(f"charachbench {__version__}\n")
         return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # a scheduler's or a closed terminal's end is as Ctrl-C
+            signal.signal(number, signal.default_int_handler)
     try:
         sys.argv[1:] = translate(arguments)
         sys.exit(_run())
@@ -67,6 +71,8 @@ def translate(arguments: list[str]) -> list[str]:
     for group in [argument.removesuffix("=null") for argument in rest if argument.endswith("=null")]:
         if choices := _choices().get(group):  # Hydra would end in a ValueError
             raise UserError(f"{group}: 'null' is not known; accepted: {', '.join(choices)}")
+    # settings that a method's file leaves at their defaults; unknown ones are told when the method is built
+    rest = [f"++{argument}" if argument.startswith("method.") else argument for argument in rest]
     if not rest or rest[0].startswith("-") or "=" in rest[0]:
         return multirun + rest
     names = [command.name for command in config.Command]

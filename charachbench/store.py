@@ -260,10 +260,12 @@ class Entry:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
 
     def write_log(self, text: str) -> None:
-        """Keep what the method printed, its end where that is long; empty removes what was kept."""
+        """Keep what the method printed, start and end where that is long; empty removes what was kept."""
         path = self.folder / "method.log"
         if text:
-            atomic_write(path, lambda aside: aside.write_text(text[-MAX_LOG:], encoding="utf-8", errors="replace"))
+            if len(text) > MAX_LOG:
+                text = f"{text[: MAX_LOG // 2]}\n... cut ...\n{text[-MAX_LOG // 2 :]}"
+            atomic_write(path, lambda aside: aside.write_text(text, encoding="utf-8", errors="replace"))
         else:
             path.unlink(missing_ok=True)
 

@@ -267,6 +267,7 @@ def test_missing_weights_are_told_before_the_first_pair(charachbench: Terminal, 
         (["gallery"], ["command=gallery", "hydra.mode=RUN", "landmarks=faceshot"]),
         (["--multirun", "evaluate", "seed=1,2"], ["--multirun", "command=evaluate", "seed=1,2"]),
         (["--cfg", "job"], ["--cfg", "job"]),
+        (["method=videos", "method.root=a"], ["method=videos", "++method.root=a"]),
         ([], []),
     ],
 )
@@ -289,13 +290,14 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def test_interrupting_keeps_what_is_finished(charachbench: Terminal) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_interrupting_keeps_what_is_finished(charachbench: Terminal, number: int) -> None:
     line = command(charachbench.results, "method=roll", "benchmark.characters=200")
     process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment())
     while len(list(charachbench.results.glob("tiny-*/*/*/record.json"))) < 3:
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, printed = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted; what is finished is kept" in printed

@@ -24,7 +24,7 @@ _STYLES = {State.ok: "green", State.fails: "bold red", State.skipped: "yellow"}
 
 
 def execute(settings: Config) -> list[str]:
-    """Try the method and print the table; returns the checks that failed."""
+    """Try the method and print the table; returns the checks that failed, or why they could not be done."""
     from rich.console import Console
 
     chosen = settings.conformance
@@ -46,11 +46,16 @@ def execute(settings: Config) -> list[str]:
         time_limit=chosen.time_limit,
     )
     Console().print(table(str(settings.method_name), findings))
-    return [
+    failed = [
         f"{settings.method_name}, {finding.check}: {finding.detail}"
         for finding in findings
         if finding.state is State.fails
     ]
+    essential = {one.name for one in conformance.CHECKS if one.essential}
+    unchecked = [one for one in findings if one.state is State.skipped and one.check in essential]
+    if unchecked and not failed:  # or a script would take it for well
+        return [f"{settings.method_name}: was not checked, since {unchecked[0].detail}"]
+    return failed
 
 
 def table(method: str, findings: list[Finding]) -> Table:

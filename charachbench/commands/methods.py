@@ -48,6 +48,7 @@ class Row:
         wants: settings that must be given.
         weights: what it needs of them.
         repositories: url, commit and Python version of what it runs.
+        cpu: of an external one, whether it runs without a GPU.
         lacks: what is missing of its environment.
         trouble: what is wrong with it.
     """
@@ -60,6 +61,7 @@ class Row:
     wants: list[str] = field(default_factory=list)
     weights: list[weights.Need] = field(default_factory=list)
     repositories: list[str] = field(default_factory=list)
+    cpu: bool = False
     lacks: str = ""
     trouble: str = ""
 
@@ -163,6 +165,7 @@ def _fill(row: Row, composed: DictConfig) -> None:
     for inner in nodes:
         if isinstance(source := inner.get("repository"), dict):
             python = inner.get("environment", {}).get("python")
+            row.cpu = bool(inner.get("cpu", False))
             row.repositories.append(f"{source.get('url')} at {source.get('commit')}, Python {python}")
     row.weights = weights.needs(config.Config(method=node))
     if not row.wants:
@@ -233,7 +236,9 @@ def _memory(row: Row) -> str:
     """What it takes on a GPU; empty where it needs none, or nothing is said."""
     if row.about is None or row.about.gpu_memory_gib == 0:
         return ""
-    return "memory not known" if row.about.gpu_memory_gib is None else f"{row.about.gpu_memory_gib:g} GiB"
+    memory = row.about.gpu_memory_gib
+    said = "memory not known" if memory is None else f"{memory:g} GiB"
+    return f"{said}; or a CPU" if row.cpu else said
 
 
 def _environment(row: Row) -> str:

@@ -12,6 +12,12 @@ log = logging.getLogger(__name__)
 
 def execute(settings: Config) -> list[str]:
     """Set up the configured method; returns what is missing afterwards."""
-    build_method(settings).set_up(settings.setup.mirror)
+    method = build_method(settings)
+    method.set_up(settings.setup.mirror)
     wanted = weights.needs(settings)
-    return weights.fetch(wanted, Downloader()) if wanted else []
+    failures = weights.fetch(wanted, Downloader()) if wanted else []
+    if not failures and (lacking := method.lacks()):  # weights of the user's own, say
+        return [lacking]
+    if not failures:
+        log.info("%s: ready", settings.method_name)
+    return failures

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from charachbench import weights
-from charachbench.errors import UserError
+from charachbench.errors import PairFailure, UserError
 from charachbench.landmarks.topology import COUNT
 
 T = TypeVar("T")
@@ -259,18 +259,20 @@ def fill_gaps(points: np.ndarray, detected: np.ndarray, max_gap: int, name: str)
         float64 (T, 68, 2).
 
     Raises:
-        UserError: a run is longer, or there is no face at all.
+        PairFailure: a run is longer, or there is no face at all.
     """
     total = len(detected)
     if not detected.any():
-        raise UserError(f"{name}: no face found in any of its {total} frames; it must show one human face")
+        reason = f"{name}: no face found in any of its {total} frames; it must show one human face"
+        raise PairFailure(reason, kind="no_face")
     edges = np.flatnonzero(np.diff(np.concatenate([[True], detected, [True]]).astype(int)))
     gaps = [(int(first), int(last)) for first, last in edges.reshape(-1, 2) if last - first > max_gap]
     if gaps:
         runs = ", ".join(f"{first}-{last - 1}" if last - first > 1 else str(first) for first, last in gaps)
-        raise UserError(
+        raise PairFailure(
             f"{name}: no face found in frames {runs} of {total} (counted from 0); accepted are gaps of up to "
-            f"{max_gap} frames (detector.max_gap)"
+            f"{max_gap} frames (detector.max_gap)",
+            kind="no_face",
         )
     frames, known = np.arange(total), np.flatnonzero(detected)
     flat = points.reshape(total, -1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charachbench import keys
 from charachbench.benchmark.types import Benchmark
 from charachbench.evaluate import NamedMetric
 from charachbench.store import Run, Store
@@ -127,7 +129,11 @@ def _short(name: str) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        return f"#{keys.digest(value)[:4]}"  # too long to read
     text = str(value)
+    if re.fullmatch("[0-9a-f]{40}", text):  # of a commit its first digits
+        return text[:7]
     if (last := text.rpartition(".")[2])[:1].isupper():  # of a class its name
         return last
     return Path(text).name if "/" in text else text

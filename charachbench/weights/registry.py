@@ -232,6 +232,13 @@ REGISTRY = {
         licence="CC-BY-NC-4.0 (LIA's repository)",
         manual=True,
     ),
+    "facer_retinaface": Weights(
+        file="mobilenet0.25_Final.pth",
+        purpose="faces in MegActor (RetinaFace, as facer gets it)",
+        sources=("https://github.com/elliottzheng/face-detection/releases/download/0.0.1/mobilenet0.25_Final.pth",),
+        licence="not stated",
+        manual=True,
+    ),
     "fadm_facevid": Weights(
         file="Facevid.pth",
         purpose="FADM, its face-vid2vid",

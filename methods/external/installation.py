@@ -49,7 +49,7 @@ class Installation:
         self.checkout = root() / "checkouts" / f"{name}-{checkout}"
         self.packages = root() / "environments" / packages
         self._whole = self.packages / "whole"
-        self._verified = root() / "verified" / f"{name}-{checkout}-{packages}.json"
+        self._verified = root() / "verified" / f"{name}-{checkout}-{packages}-{self.environment.entry}.json"
 
     @property
     def python(self) -> Path:
@@ -85,15 +85,21 @@ class Installation:
 
         if lacking := self._lacking_programs():
             raise UserError(lacking)
-        self.packages.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root() / "lock"):
-            if not self.checkout.is_dir():
-                self._clone(mirror or self.repository.url)
-            if not (self._whole.is_file() and self.python.exists()):
-                self._install()
-                self._verified.unlink(missing_ok=True)
-            if not self._verified.is_file():
-                self._verify()
+        try:
+            self.packages.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(root() / "lock"):
+                if not self.checkout.is_dir():
+                    self._clone(mirror or self.repository.url)
+                if not (self._whole.is_file() and self.python.exists()):
+                    self._install()
+                    self._verified.unlink(missing_ok=True)
+                if not self._verified.is_file():
+                    self._verify()
+        except OSError as error:
+            raise UserError(
+                f"setup: cannot write to {root()} ({error.strerror or error}); accepted is a folder that can be "
+                f"written to, which ${VARIABLE} names"
+            ) from error
         log.info("set up: %s and %s", self.checkout, self.packages)
 
     def _clone(self, source: str) -> None:

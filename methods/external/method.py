@@ -68,7 +68,11 @@ class External(Upstream, Method):
             if self.keep is not None:
                 shutil.copytree(job.folder, self.keep / job.stem, dirs_exist_ok=True)
             shutil.rmtree(job.folder, ignore_errors=True)
-        about: dict[str, Any] = {"commit": self.recipe.repository.commit, "upstream_seconds": round(ended.seconds, 3)}
+        about: dict[str, Any] = {
+            "commit": self.recipe.repository.commit,
+            "packages": self.installation.installed,
+            "upstream_seconds": round(ended.seconds, 3),
+        }
         seconds = ended.seconds if self.recipe.batch > 1 else None
         return Animation(
             Video(frames, pair.driver.video.fps),

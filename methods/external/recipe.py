@@ -134,6 +134,12 @@ class Inputs:
     minimum_frames: int = 1
     maximum_frames: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("size", "driver_size", "fps", "minimum_frames", "maximum_frames"):
+            least = 16 if name.endswith("size") else 1
+            if (value := getattr(self, name)) is not None and value < least:
+                raise UserError(f"recipe.inputs.{name}={value}: accepted are whole numbers from {least}")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -267,6 +273,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.steps and self.worker is None:
             raise UserError("recipe: has neither steps nor a worker; it must have one of them")
+        for name in ("time_limit", "start_limit"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"recipe.{name}={getattr(self, name)}: accepted are seconds above 0")
         if self.batch < 1:
             raise UserError(f"recipe.batch={self.batch}: accepted are whole numbers from 1")
         several = "a worker" if self.worker else f"{self.batch} pairs at once" if self.batch > 1 else ""

@@ -40,8 +40,8 @@ def collected(job: Job) -> Path | None:
     return next(iter(job.folder.glob("result.*")), None)
 
 
-def collect(result: Result, job: Job, start: dict[str, str]) -> None:
-    """Move the file that the recipe's pattern meets, if there is one, to the job's folder.
+def candidates(result: Result, job: Job, start: dict[str, str]) -> dict[Path, tuple[int, int]]:
+    """The files that the recipe's pattern meets, with times of change and sizes.
 
     Args:
         result: of the recipe.
@@ -52,8 +52,21 @@ def collect(result: Result, job: Job, start: dict[str, str]) -> None:
     values = {**start, **job.values}
     folder = Path(values[place.strip("{}")])
     found = [path for path in folder.glob(filled(pattern, values)) if path.is_file()]
-    if found:  # the newest, should there be several
-        newest = max(found, key=lambda path: path.stat().st_mtime_ns)
+    return {path: ((stat := path.stat()).st_mtime_ns, stat.st_size) for path in found}
+
+
+def collect(result: Result, job: Job, start: dict[str, str], before: dict[Path, tuple[int, int]]) -> None:
+    """Move the file that the upstream made, if it did, to the job's folder.
+
+    Args:
+        result: of the recipe.
+        job: whose.
+        start: see ``candidates``.
+        before: candidates before the upstream ran, such as the repository's own examples.
+    """
+    made = {path: stamp for path, stamp in candidates(result, job, start).items() if before.get(path) != stamp}
+    if made:  # the newest, should there be several
+        newest = max(made, key=lambda path: made[path])
         newest.replace(job.folder / f"result{newest.suffix}")
 
 
@@ -143,10 +156,10 @@ def failure(signs: Signs, job: Job, ended: Ended, what: str) -> PairFailure:
     sign = next((match for pattern in signs.no_face if (match := re.search(pattern, printed, re.MULTILINE))), None)
     if ended.limit is not None:
         kind, message = "time_limit", f"did not end within {ended.limit:g} s"
-    elif OUT_OF_MEMORY.search(printed):
-        kind, message = "out_of_memory", f"ran out of memory: {said}"
     elif sign is not None:
         kind, message = "no_face", f"no face found ({_same_for_all(job, sign.group(0).strip())[:200]})"
+    elif OUT_OF_MEMORY.search(printed):
+        kind, message = "out_of_memory", f"ran out of memory: {said}"
     else:
         status = f", exit status {ended.status}" if ended.status else ""
         message = f"{what}{status}{': ' + said if said else ''}"

@@ -139,8 +139,9 @@ class Upstream(Loadable):
             name: str(getattr(job, name)) for name in ("image", "driver", "landmarks", "source", "output")
         }
         request |= {"stem": job.stem, "seed": job.seed, "frames": job.frames, "fps": job.fps}
+        before = results.candidates(self.recipe.result, job, worker.values)
         ended = worker.ask(request, self.recipe.time_limit, job.log)
-        results.collect(self.recipe.result, job, worker.values)
+        results.collect(self.recipe.result, job, worker.values, before)
         if ended.status is not None or ended.limit is not None:
             self._end_worker()
         return ended
@@ -174,10 +175,12 @@ class Upstream(Loadable):
         limit = self.recipe.time_limit * len(jobs)
         began, status = time.monotonic(), None
         log = self.folder / "log.txt"
+        before: dict[str, dict[Path, tuple[int, int]]] = {}
         try:
             self._view(Path(values["checkout"]))
             if self.recipe.hook is not None:
                 locate_function(self.recipe.hook)(list(jobs), work)
+            before = {job.stem: results.candidates(self.recipe.result, job, values) for job in jobs}
             with log.open("wb") as output:
                 for step in self.recipe.steps:
                     left = limit - (time.monotonic() - began)
@@ -190,7 +193,7 @@ class Upstream(Loadable):
             for job in jobs:
                 if log.is_file():
                     shutil.copyfile(log, job.log)
-                results.collect(self.recipe.result, job, values)
+                results.collect(self.recipe.result, job, values, before.get(job.stem, {}))
             shutil.rmtree(work, ignore_errors=True)
         return Ended((time.monotonic() - began) / len(jobs), status, pairs=len(jobs))
 

@@ -38,7 +38,8 @@ def test_a_pair_is_animated(toy: Toy, loaded: Load, name: str) -> None:
     notes = animation.notes
     assert 0 < notes.pop("upstream_seconds") < 20
     assert notes == {
-        "commit": toy.commit, "source_frames": 4, "source_size": [32, 32], "source_fps": 25.0, "status": 0,
+        "commit": toy.commit, "packages": {"toy-requirement": "1.0"},
+        "source_frames": 4, "source_size": [32, 32], "source_fps": 25.0, "status": 0,
         "normalised": [],
     }  # fmt: skip
 

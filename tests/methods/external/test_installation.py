@@ -89,14 +89,19 @@ def test_a_commit_that_is_not_there(toy: Toy, elsewhere: Path) -> None:
 
 def test_an_entry_that_cannot_be_imported(toy: Toy) -> None:
     made = installation(toy, environment__entry="broken", environment__python=sys.executable)
-    verified = made._verified.read_bytes()
-    made._verified.unlink()
     with pytest.raises(
         UserError, match="^setup: importing broken of .* failed: .*No module named 'a_module_that_is_not_there'$"
     ):
         made.set_up()
     assert made.lacks()
-    made._verified.write_bytes(verified)
+    assert not installation(toy).lacks()  # with the entry that is there
+
+
+def test_a_folder_that_cannot_be_written(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CHARACBENCH_EXTERNAL", str(tmp_path / "file" / "folder"))
+    with pytest.raises(UserError, match=r"^setup: cannot write to .*file/folder \(Not a directory\); accepted is"):
+        installation(toy).set_up()
 
 
 def test_a_requirement_that_cannot_be_had(toy: Toy, elsewhere: Path) -> None:

@@ -12,7 +12,7 @@ from charachbench.errors import PairFailure
 from charachbench.video import Video, write_lossless
 from methods.external.job import Job, hand_over
 from methods.external.recipe import Environment, Inputs, Recipe, Repository, Result, Signs, Step
-from methods.external.results import Ended, collect, collected, read_frames
+from methods.external.results import Ended, candidates, collect, collected, read_frames
 from tests.methods.external.upstream import noise
 
 RECIPE = Recipe(
@@ -179,6 +179,7 @@ def test_no_result_without_an_exception(tmp_path: Path, log: str, told: str) -> 
             "out_of_memory",
             "ran out of memory: torch.OutOfMemoryError: CUDA",
         ),
+        ("out of memory? use --tiny\nno face in it", Ended(1.0, 0), "no_face", "no face found (no face)"),
         ("no face, MemoryError", Ended(9.0, limit=2.5), "time_limit", "did not end within 2.5 s"),
         ("there is no face", Ended(1.0, 1), "error", "it made no result, exit status 1: there is no face"),
     ],
@@ -237,9 +238,21 @@ def test_the_newest_file_that_meets_the_pattern_is_the_result(tmp_path: Path) ->
         os.utime(job.output / name, ns=(index, index))
     (job.output / "folder.mkv").mkdir()
     assert collected(job) is None
-    collect(Result("{output}/*.mkv"), job, {})
+    collect(Result("{output}/*.mkv"), job, {}, {})
     assert collected(job) == job.folder / "result.mkv"
     assert (job.folder / "result.mkv").read_text() == "new.mkv"
+
+
+def test_what_was_there_before_is_no_result(tmp_path: Path) -> None:
+    job, result = make(tmp_path, result=False), Result("{output}/*.mkv")
+    for name in ("example.mkv", "another.mkv"):
+        (job.output / name).write_text(name)
+    before = candidates(result, job, {})
+    collect(result, job, {}, before)
+    assert collected(job) is None
+    (job.output / "example.mkv").write_text("written over")
+    collect(result, job, {}, before)
+    assert (job.folder / "result.mkv").read_text() == "written over"
 
 
 @pytest.mark.parametrize("path", ["{work}/results/{stem}/*.mp4", "{checkout}/results/{stem}-*/{frames}.mp4"])
@@ -250,7 +263,7 @@ def test_results_are_found_elsewhere(tmp_path: Path, path: str) -> None:
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).write_text("x")
     (tmp_path / place).with_name("b.avi").write_text("x")
-    collect(Result(path), job, start)
+    collect(Result(path), job, start, {})
     found = collected(job)
     assert found is not None
     assert found.suffix == ".mp4"
