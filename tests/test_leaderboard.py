@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -279,6 +280,7 @@ def test_domains_have_tables_of_their_own() -> None:
     assert [(line["domain"], float(line["value"])) for line in lines] == [("all", 2.0), ("even", 1.0), ("odd", 3.0)]
 
 
+@hypothesis.settings(max_examples=30)  # each makes two leaderboards
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.randoms())
 def test_order_of_pairs_does_not_matter(figures: list[float], random: Any) -> None:
     pairs = {f"c{index}__d0": figure for index, figure in enumerate(figures)}

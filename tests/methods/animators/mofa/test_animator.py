@@ -124,6 +124,7 @@ def test_offloaded_networks_are_on_the_device_while_they_work(mofa: Mofa, monkey
     assert np.array_equal(frames, mofa.render(image, landmarks[0], landmarks))
 
 
+@pytest.mark.slow
 def test_networks_are_compiled_where_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(type(network).__name__))
