@@ -354,13 +354,14 @@ def _refusal(argument: Argument, value: str) -> str | None:
 
 
 def recipes() -> dict[str, dict[str, Any]]:
-    """All of ``conf/``, by the names of their files, as they are written."""
+    """All of ``conf/``, as they are written: methods by name, others as ``animator=NAME``."""
     found = {}
     for file in sorted(file for group in GROUPS for file in (CONFIGURATION / group).glob("*.yaml")):
+        group = file.parent.name
         node = yaml.safe_load(file.read_text(encoding="utf-8"))
         for holder in (node, node.get("source")):
             if isinstance(holder, dict) and isinstance(holder.get("recipe"), dict):
-                found[file.stem] = holder["recipe"]
+                found[file.stem if group == "method" else f"{group}={file.stem}"] = holder["recipe"]
     return found
 
 
@@ -392,7 +393,7 @@ def table(clones: Path, names: list[str]) -> tuple[str, bool]:
         if name not in found:
             raise SystemExit(f"{name}: no such recipe; there are {', '.join(sorted(found))}")
         recipe = found[name]
-        clone, commit = clone_of(name, recipe, clones)
+        clone, commit = clone_of(name.rpartition("=")[2], recipe, clones)
         well &= not commit.startswith("no:")
         path = recipe["environment"].get("variables", {}).get("PYTHONPATH", "")
         steps = [step for step in recipe.get("steps", ()) if step["arguments"][0] == "python"]
