@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from charachbench import keys
 from charachbench.benchmark.types import Pair
 from charachbench.errors import PairFailure
@@ -59,10 +61,11 @@ class External(Upstream, Method):
         """
         job, ended = self._done.pop(pair.name) if pair.name in self._done else self._do(pair, seed)
         try:
-            if ended.pairs > 1 and not self._all_went_well(job, ended):  # another pair of that start may be at fault
+            made = self._well_made(job, ended) if ended.pairs > 1 else None
+            if ended.pairs > 1 and made is None:  # another pair of that start may be at fault
                 job = self._job(pair, seed)
                 ended = self.run([job])
-            frames, notes, degraded = results.read_frames(self.recipe, job, ended)
+            frames, notes, degraded = made or results.read_frames(self.recipe, job, ended)
             printed = results.read_log(job)
         finally:
             if self.keep is not None:
@@ -105,12 +108,13 @@ class External(Upstream, Method):
                 shutil.rmtree(job.folder, ignore_errors=True)
         return self._done.pop(pair.name, (jobs[pair.name], ended))
 
-    def _all_went_well(self, job: Job, ended: Ended) -> bool:
+    def _well_made(self, job: Job, ended: Ended) -> tuple[np.ndarray, dict[str, Any], str] | None:
+        """What ``read_frames`` gives, None where that is not all it should be."""
         try:
-            _, _, degraded = results.read_frames(self.recipe, job, ended)
+            made = results.read_frames(self.recipe, job, ended)
         except PairFailure:
-            return False
-        return not degraded  # by a log that is of all pairs of the start
+            return None
+        return None if made[2] else made  # degraded, by a log that is of all pairs of the start
 
     def _job(self, pair: Pair, seed: int) -> Job:
         stem = "p" + keys.digest([pair.name, pair.character.fingerprint, pair.driver.fingerprint, seed])[:12]

@@ -149,12 +149,10 @@ class Upstream(Loadable):
     def _start_worker(self) -> None:
         assert self.recipe.worker is not None
         values = self._values(self.folder / "worker", seed=0)
-        spec = importlib.util.find_spec(self.recipe.worker.module)
-        if spec is None or spec.origin is None:
-            raise UserError(f"recipe.worker.module: there is no module {self.recipe.worker.module}")
+        script = _file_of(self.recipe.worker.module, "recipe.worker.module")
         device = "cuda" if self.device.startswith("cuda") else "cpu"
         arguments = json.dumps(self.recipe.worker.arguments)
-        command = [str(self.installation.python), str(SERVE), spec.origin, device, arguments]
+        command = [str(self.installation.python), str(SERVE), str(script), device, arguments]
         checkout = Path(values["checkout"])
         self._view(checkout)
         self._worker = _Worker(command, checkout, self._variables(values, checkout), values)
@@ -168,7 +166,6 @@ class Upstream(Loadable):
 
     def _run_steps(self, jobs: Sequence[Job]) -> Ended:
         work = self.folder / "work"
-        shutil.rmtree(work, ignore_errors=True)
         values = self._values(work, jobs[0].seed)
         if len(jobs) == 1:
             values |= jobs[0].values
@@ -421,13 +418,21 @@ def _identity(recipe: Recipe) -> list[str]:
     found = [f"{name} {_weights_hash(file)}" for name, file in sorted(recipe.files.items())]
     modules = [recipe.worker.module] if recipe.worker else []
     modules += [recipe.hook.rpartition(".")[0]] if recipe.hook else []
-    for name in modules:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise UserError(f"recipe: there is no module {name}")
-        found.append(weights.sha256(Path(spec.origin)))
+    found += [weights.sha256(_file_of(name, "recipe")) for name in modules]
     scripts = {argument for step in recipe.steps for argument in step.arguments if argument.startswith("{scripts}/")}
     return found + [weights.sha256(Path(filled(name, {"scripts": str(SCRIPTS)}))) for name in sorted(scripts)]
+
+
+def _file_of(module: str, where: str) -> Path:
+    """Where a module's code is; it is not imported.
+
+    Raises:
+        UserError: there is no such module.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{where}: there is no module {module}")
+    return Path(spec.origin)
 
 
 def _weights_hash(file: File) -> str:
