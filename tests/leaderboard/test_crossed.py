@@ -1,0 +1,158 @@
+"""Intervals and tests over a crossed design: closed forms, other libraries, and simulated benchmarks."""
+
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from charachbench.leaderboard.crossed import Crossed
+
+
+def simulated(
+    characters: int,
+    drivers: int,
+    deviations: tuple[float, float, float],
+    benchmarks: int = 4000,
+    missing: float = 0.0,
+    seed: int = 0,
+) -> Crossed:
+    """So many benchmarks of one design, drawn from normal effects around a mean of 0."""
+    rng = np.random.default_rng(seed)
+    of_characters, of_drivers, of_pairs = deviations
+    values = (
+        of_characters * rng.standard_normal((characters, 1, benchmarks))
+        + of_drivers * rng.standard_normal((1, drivers, benchmarks))
+        + of_pairs * rng.standard_normal((characters, drivers, benchmarks))
+    )
+    first, second = np.nonzero(rng.random((characters, drivers)) >= missing)
+    return Crossed(values[first, second], first, second)
+
+
+def coverage(crossed: Crossed) -> float:
+    low, high = crossed.intervals(400).T
+    return float(((low <= 0) & (high >= 0)).mean())
+
+
+LARGE = [(46, 24, 0.0), (15, 20, 0.0), (20, 10, 0.3)]
+"""CharacBench's size, a human study's, and a smaller one in which pairs failed."""
+EFFECTS = [(1, 1, 1), (1, 0, 1), (0, 1, 1), (1, 1, 0.1), (1, 0.2, 5), (0, 0, 1)]
+
+
+@pytest.mark.parametrize(("characters", "drivers", "missing"), LARGE)
+@pytest.mark.parametrize("deviations", EFFECTS)
+def test_intervals_cover_what_they_say(
+    characters: int, drivers: int, missing: float, deviations: tuple[float, float, float]
+) -> None:
+    crossed = simulated(characters, drivers, deviations, 2000, missing)
+    assert coverage(crossed) == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize(("characters", "drivers", "missing"), LARGE)
+@pytest.mark.parametrize("deviations", EFFECTS)
+def test_tests_hold_their_level(
+    characters: int, drivers: int, missing: float, deviations: tuple[float, float, float]
+) -> None:
+    crossed = simulated(characters, drivers, deviations, 2000, missing)
+    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.065  # three standard errors of the simulation
+
+
+@pytest.mark.parametrize("deviations", EFFECTS)
+def test_a_few_characters_and_drivers_do_not_pass_for_many(deviations: tuple[float, float, float]) -> None:
+    crossed = simulated(8, 3, deviations)
+    assert 0.92 <= coverage(crossed) <= 1.0
+    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.08
+
+
+def test_pairs_taken_for_independent_would_cover_far_less() -> None:
+    crossed = simulated(46, 24, (1, 1, 1))
+    naive = 1.96 * np.sqrt(3 / (46 * 24))
+    assert (np.abs(crossed.means) <= naive).mean() < 0.4
+
+
+def test_of_a_balanced_design_the_variance_is_that_of_the_analysis_of_variance() -> None:
+    import pandas as pd
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    rng = np.random.default_rng(3)
+    table = rng.standard_normal((7, 1)) + rng.standard_normal((1, 5)) + rng.standard_normal((7, 5))
+    first, second = np.indices(table.shape).reshape(2, -1)
+    frame = pd.DataFrame({"y": table.ravel(), "a": first, "b": second})
+    anova = anova_lm(ols("y ~ C(a) + C(b)", frame).fit())
+    a, b, rest = anova["mean_sq"]
+    assert min(a, b) > rest
+    crossed = Crossed(table.reshape(-1, 1), first, second)
+    assert crossed.variances[0] == pytest.approx((a + b - rest) / table.size)
+    freedom = (a + b - rest) ** 2 / (a**2 / 6 + b**2 / 4 + rest**2 / 24)
+    assert crossed.freedom[0] == pytest.approx(freedom)
+
+
+def test_where_pairs_share_nothing_it_is_students_interval_and_fishers_test() -> None:
+    values = np.random.default_rng(4).standard_normal(12) + 0.5
+    names = np.arange(12)
+    for first, second in ((names, names), (names, np.zeros(12)), (np.zeros(12), np.zeros(12))):
+        crossed = Crossed(values[:, None], first, second)
+        student = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
+        assert crossed.intervals(20_000)[0] == pytest.approx(student, abs=0.03)
+        exact = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf)
+        assert crossed.sign_test(20_000)[0] == pytest.approx(exact.pvalue, abs=0.01)
+
+
+def test_a_real_difference_is_found() -> None:
+    rng = np.random.default_rng(5)
+    first, second = np.indices((46, 24)).reshape(2, -1)
+    values = 0.3 + 0.5 * rng.standard_normal((46, 300))[first] + rng.standard_normal((len(first), 300))
+    assert (Crossed(values, first, second).sign_test(999) <= 0.05).mean() > 0.9
+
+
+def test_a_single_pair_has_neither_interval_nor_test() -> None:
+    crossed = Crossed(np.array([[2.0, 3.0]]), np.array(["a"]), np.array(["b"]))
+    assert crossed.means.tolist() == [2, 3]
+    assert np.isnan(crossed.intervals()).all()
+    assert np.isnan(crossed.sign_test()).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 24])
+def test_equal_values_have_an_interval_without_extent(count: int) -> None:
+    first, second = np.indices((count, count)).reshape(2, -1)
+    crossed = Crossed(np.full((count**2, 1), 7.0), first, second)
+    assert crossed.intervals()[0] == pytest.approx([7, 7])
+    exact = 2 ** (1 - count**2)  # if no pairs were alike, which cannot be told
+    assert 0.8 * exact <= crossed.sign_test()[0] <= max(0.13, 2 * exact)
+
+
+def test_methods_that_tie_everywhere_do_not_differ() -> None:
+    first, second = np.indices((4, 3)).reshape(2, -1)
+    assert Crossed(np.zeros((12, 1)), first, second).sign_test()[0] == 1
+
+
+def values_of(draw: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    characters, drivers = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    first, second = np.indices((characters, drivers)).reshape(2, -1)
+    kept = draw(st.lists(st.booleans(), min_size=len(first), max_size=len(first)).filter(any))
+    numbers = draw(st.lists(st.floats(-100, 100, width=16), min_size=len(first), max_size=len(first)))
+    return np.array(numbers)[kept][:, None], first[kept], second[kept]
+
+
+@hypothesis.settings(max_examples=60)
+@given(st.data(), st.floats(0.1, 10), st.floats(-100, 100))
+def test_intervals_and_tests_follow_scale_order_and_names(data: Any, scale: float, shift: float) -> None:
+    values, first, second = values_of(data.draw)
+    crossed = Crossed(values, first, second)
+    low, high = crossed.intervals(50)[0]
+    if len(values) == 1:
+        return
+    assert np.isfinite([low, high]).all()
+    assert 0 < crossed.sign_test(99)[0] <= 1
+    moved = Crossed(values * scale + shift, first, second)
+    tolerance = 1e-6 * (1 + abs(shift) + 100 * scale)
+    assert moved.intervals(50)[0] == pytest.approx([low * scale + shift, high * scale + shift], abs=tolerance)
+    renamed = Crossed(values, np.array([f"c{code}" for code in first]), np.array([f"d{code}" for code in second]))
+    assert renamed.intervals(50)[0] == pytest.approx([low, high])
+    order = np.random.default_rng(0).permutation(len(values))
+    mixed = Crossed(values[order], first[order], second[order])
+    assert mixed.variances == pytest.approx(crossed.variances, abs=1e-6)
