@@ -368,6 +368,35 @@ class Metric(ABC):
         """
         return float(np.mean([array.mean(dtype=np.float64) for array in arrays]))
 
+    def contributions(
+        self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray], compared_with: Sequence[int]
+    ) -> np.ndarray:
+        """What each pair brings to ``summarise(arrays, references)``: numbers whose mean it is, float64 (pairs,).
+
+        From them come intervals and tests. Here they are what the number changes by where a pair is left out (the
+        pseudo-values of Tukey's jackknife): right for any number that depends smoothly on the weights of pairs, and as
+        slow as computing it once for each.
+
+        Args:
+            arrays: what ``extract`` gave, for each pair.
+            references: what ``reference`` gave, without repetition.
+            compared_with: of each pair the index of its reference; empty where there are none.
+
+        Raises:
+            Unscored: there is no number, or none without some pair.
+        """
+        whole, count = self.summarise(arrays, references), len(arrays)
+        if count == 1:
+            return np.array([whole])
+        without = []
+        for left_out in range(count):
+            kept = [index for index in range(count) if index != left_out]
+            needed = sorted({compared_with[index] for index in kept} if len(compared_with) else ())
+            without.append(self.summarise([arrays[i] for i in kept], [references[i] for i in needed]))
+        pseudo = -(count - 1) * np.array(without)
+        values: np.ndarray = whole + pseudo - pseudo.mean()
+        return values
+
     def caveat(self, samples: int, references: int, dimensions: int) -> str:  # noqa: ARG002
         """Why a number over so many samples is to be mistrusted; empty where it is not.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from charachbench.errors import Unscored, UserError
 from charachbench.protocols import Device, Kept, Metric, Need, Sample
-from metrics import sampling
+from metrics import frechet, kernel, sampling
 from metrics.backbones.base import Backbone
 from metrics.frechet import checked, frechet_distance, pooled
 from metrics.kernel import kernel_distance, kernel_distance_of_subsets
@@ -125,6 +125,31 @@ class _DistanceOfSets(Metric):
             chosen = sampling.spread(len(frames), self.frames)
         return checked(self.features.embed(frames[chosen]))
 
+    @staticmethod
+    def _contributions(
+        whole: float,
+        influences: Sequence[np.ndarray],
+        on_references: Sequence[np.ndarray],
+        compared_with: Sequence[int],
+    ) -> np.ndarray:
+        """The number and, to first order, how it moves where a pair weighs more, with its share of its reference.
+
+        The infinitesimal jackknife (Efron, "The jackknife, the bootstrap and other resampling plans", 1982): resampled
+        vectors themselves would repeat, which biases a distance, and would take a distance for each resample.
+
+        Args:
+            whole: the number.
+            influences: of the vectors of each pair.
+            on_references: of the vectors of each reference.
+            compared_with: of each pair the index of its reference.
+        """
+        count, index = len(influences), np.asarray(compared_with)
+        own, others = (np.array([each.sum() for each in side]) for side in (influences, on_references))
+        shared = np.bincount(index, minlength=len(others))
+        vectors, references = sum(map(len, influences)), sum(map(len, on_references))
+        values: np.ndarray = whole + count * (own / vectors + (others / shared)[index] / references)
+        return values
+
     def _sizes(self, samples: int, references: int) -> str:
         return f"{samples} {'clips' if self.features.takes_clips else 'frames'} against {references}"
 
@@ -140,6 +165,15 @@ class FrechetDistance(_DistanceOfSets):
     def summarise(self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray] = ()) -> float:
         """Of all vectors together; holds some more of them than dimensions at a time."""
         return frechet_distance(pooled(arrays), pooled(references))
+
+    def contributions(
+        self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray], compared_with: Sequence[int]
+    ) -> np.ndarray:
+        """See ``Metric``."""
+        x, y = pooled(arrays), pooled(references)
+        on_x, on_y = frechet.influences(x, y)
+        influences, on_references = [on_x.of(array) for array in arrays], [on_y.of(array) for array in references]
+        return self._contributions(frechet_distance(x, y), influences, on_references, compared_with)
 
     def caveat(self, samples: int, references: int, dimensions: int) -> str:
         """Fewer vectors than dimensions: their covariance has directions without any extent."""
@@ -197,8 +231,20 @@ class KernelDistance(_DistanceOfSets):
         x, y = x[np.lexsort(x.T[-8:])], y[np.lexsort(y.T[-8:])]
         return kernel_distance_of_subsets(x, y, self.subsets, self.subset_size, self.seed)
 
+    def contributions(
+        self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray], compared_with: Sequence[int]
+    ) -> np.ndarray:
+        """See ``Metric``."""
+        whole = self.summarise(arrays, references)
+        on_x, on_y = kernel.influences(np.concatenate(arrays), np.concatenate(references))
+        return self._contributions(whole, _split(on_x, arrays), _split(on_y, references), compared_with)
+
     def caveat(self, samples: int, references: int, dimensions: int) -> str:  # noqa: ARG002
         """Few vectors: unbiased still, but far from it by chance."""
         if min(samples, references) >= _FEW:
             return ""
         return f"{self._sizes(samples, references)}: unbiased, but with a large variance"
+
+
+def _split(values: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return np.split(values, np.cumsum([len(array) for array in like])[:-1])

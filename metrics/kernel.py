@@ -33,11 +33,20 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
         UserError: the dimensions differ.
         Unscored: a set has a single vector, or features are not finite.
     """
-    if checked(x).shape[1] != checked(y).shape[1]:
-        raise UserError(f"features of {x.shape[1]} and of {y.shape[1]} dimensions: accepted are equal ones")
-    if min(len(x), len(y)) < 2:
-        raise Unscored("a single feature vector has no other of its set: at least 2 are needed on both sides")
-    return _mean_within(x) + _mean_within(y) - 2 * _mean_between(x, y)
+    within_x, within_y, between_x, _ = _means(x, y)
+    return float(within_x.mean() + within_y.mean() - 2 * between_x.mean())
+
+
+def influences(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How ``kernel_distance(x, y)`` moves where a vector weighs more, to first order: its influence function.
+
+    Returns:
+        Of the vectors of ``x``, (N,), and of ``y``, (M,); 0 on average over each. Arguments and errors are the same.
+    """
+    within_x, within_y, between_x, between_y = _means(x, y)
+    on_x, on_y = ((own - own.mean()) - (others - others.mean()) for own, others in
+                  ((within_x, between_x), (within_y, between_y)))  # fmt: skip
+    return 2 * on_x, 2 * on_y
 
 
 def kernel_distance_of_subsets(x: np.ndarray, y: np.ndarray, subsets: int, size: int, seed: int) -> float:
@@ -64,31 +73,43 @@ def kernel_distance_of_subsets(x: np.ndarray, y: np.ndarray, subsets: int, size:
     return float(np.mean(distances))
 
 
-def _blocks(features: np.ndarray, start: int = 0) -> list[np.ndarray]:
-    return [features[begin : begin + _BLOCK] for begin in range(start, len(features), _BLOCK)]
+def _means(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each vector the mean kernel with the others of its set, (N,) and (M,), and with the other set's."""
+    if checked(x).shape[1] != checked(y).shape[1]:
+        raise UserError(f"features of {x.shape[1]} and of {y.shape[1]} dimensions: accepted are equal ones")
+    if min(len(x), len(y)) < 2:
+        raise Unscored("a single feature vector has no other of its set: at least 2 are needed on both sides")
+    between_x, between_y = np.zeros(len(x)), np.zeros(len(y))
+    for rows in _blocks(x):
+        for columns in _blocks(y):
+            kernel = _kernel(x[rows], y[columns])
+            between_x[rows] += kernel.sum(axis=1)
+            between_y[columns] += kernel.sum(axis=0)
+    return _means_within(x), _means_within(y), between_x / len(y), between_y / len(x)
 
 
-def _sum(x: np.ndarray, y: np.ndarray) -> float:
-    """Of the kernel over all pairs of two blocks."""
+def _means_within(x: np.ndarray) -> np.ndarray:
+    sums, blocks = np.zeros(len(x)), _blocks(x)
+    for index, rows in enumerate(blocks):
+        kernel = _kernel(x[rows], x[rows])
+        np.fill_diagonal(kernel, 0)
+        sums[rows] += kernel.sum(axis=1)
+        for columns in blocks[index + 1 :]:
+            kernel = _kernel(x[rows], x[columns])
+            sums[rows] += kernel.sum(axis=1)
+            sums[columns] += kernel.sum(axis=0)
+    return sums / (len(x) - 1)
+
+
+def _blocks(features: np.ndarray) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, len(features), _BLOCK)]
+
+
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of all pairs of two blocks, (N, M)."""
     kernel = x.astype(np.float64) @ y.astype(np.float64).T
     kernel /= x.shape[1]
     kernel += 1
-    return float(np.vdot(kernel * kernel, kernel))
-
-
-def _sum_of_diagonal(x: np.ndarray) -> float:
-    squares = np.einsum("nd,nd->n", x, x, dtype=np.float64)
-    return float(((squares / x.shape[1] + 1) ** 3).sum())
-
-
-def _mean_between(x: np.ndarray, y: np.ndarray) -> float:
-    return sum(_sum(a, b) for a in _blocks(x) for b in _blocks(y)) / (len(x) * len(y))
-
-
-def _mean_within(x: np.ndarray) -> float:
-    """Over ordered pairs of different vectors."""
-    total = 0.0
-    for index, block in enumerate(_blocks(x)):
-        total += _sum(block, block) - _sum_of_diagonal(block)
-        total += 2 * sum(_sum(block, later) for later in _blocks(x, (index + 1) * _BLOCK))
-    return total / (len(x) * (len(x) - 1))
+    squares = kernel * kernel
+    squares *= kernel
+    return squares

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from charachbench.errors import Unscored, UserError
-from charachbench.protocols import References, Sample
+from charachbench.leaderboard.crossed import Crossed
+from charachbench.protocols import Metric, References, Sample
 from charachbench.video import Video
 from metrics.backbones.base import Backbone
 from metrics.distribution import FrechetDistance, KernelDistance
@@ -255,3 +256,73 @@ def test_loads_the_backbone() -> None:
     features = MeanColours()
     FrechetDistance(features).load("cpu")
     assert features._network == "cpu"
+
+
+def benchmark_of_features(
+    rng: np.random.Generator, characters: int, drivers: int, frames: int, dimensions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Made and true, (pairs, frames, dimensions), alike within a character, a driver and a pair."""
+    scale = np.arange(1, dimensions + 1) ** -0.5
+
+    def noise(*shape: int) -> np.ndarray:
+        return rng.normal(size=(*shape, dimensions)) * scale
+
+    true = noise(characters, 1, 1) + 0.7 * noise(1, drivers, 1) + 0.7 * noise(characters, drivers, 1)
+    true = true + 0.5 * noise(characters, drivers, frames)
+    made = 1.2 * true + 0.3 * scale + 0.4 * noise(characters, 1, 1) + 0.3 * noise(characters, drivers, frames)
+    return tuple(side.reshape(characters * drivers, frames, dimensions) for side in (made, true))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("metric", CLASSES)
+@pytest.mark.parametrize("design", [(24, 12, 3, 64), (8, 3, 4, 256)])  # with more vectors than dimensions, and fewer
+def test_intervals_of_distances_tell_how_they_vary_between_benchmarks(
+    metric: Class, design: tuple[int, int, int, int]
+) -> None:
+    rng, distance = np.random.default_rng(0), metric(MeanColours())
+    first, second = np.indices(design[:2]).reshape(2, -1)
+    values, covered, repeats = [], [], 100
+    for _ in range(repeats):
+        made, true = benchmark_of_features(rng, *design)
+        contributions = distance.contributions(list(made), list(true), range(len(made)))
+        crossed = Crossed(contributions[:, None], first, second)
+        values.append(crossed.means[0])
+        covered.append(crossed.intervals(200)[0])
+    low, high = np.array(covered).T
+    mean = np.mean(values)
+    assert ((low <= mean) & (high >= mean)).mean() == pytest.approx(0.95, abs=0.06)  # two standard errors more than 3
+
+
+@pytest.mark.parametrize("metric", CLASSES)
+def test_contributions_are_what_leaving_pairs_out_tells_and_their_mean_is_the_number(metric: Class) -> None:
+    rng, distance = np.random.default_rng(1), metric(MeanColours())
+    made, true = (list(side) for side in benchmark_of_features(rng, 30, 2, 5, 6))
+    found = distance.contributions(made, true, range(len(made)))
+    assert found.mean() == pytest.approx(distance.summarise(made, true), rel=1e-9)
+    by_jackknife = Metric.contributions(distance, made, true, range(len(made)))
+    assert by_jackknife.mean() == pytest.approx(found.mean())
+    assert np.corrcoef(found, by_jackknife)[0, 1] > 0.99
+    assert found.std() == pytest.approx(by_jackknife.std(), rel=0.1)
+
+
+@pytest.mark.parametrize("metric", CLASSES)
+def test_a_reference_counts_for_all_pairs_that_share_it(metric: Class) -> None:
+    """As where videos are compared with drivers: a driver weighs more if all of its pairs do."""
+    rng, distance = np.random.default_rng(2), metric(MeanColours())
+    made, _ = benchmark_of_features(rng, 5, 3, 6, 4)
+    drivers = list(benchmark_of_features(rng, 1, 3, 6, 4)[1])
+    compared_with = [pair % 3 for pair in range(15)]
+    found = distance.contributions(list(made), drivers, compared_with)
+    assert found.mean() == pytest.approx(distance.summarise(list(made), drivers), rel=1e-9)
+    repeated = distance.contributions(list(made), [drivers[index] for index in compared_with], range(15))
+    by_driver = [np.reshape(each, (5, 3)).mean(axis=0) for each in (found, repeated)]
+    assert by_driver[0] - by_driver[0].mean() == pytest.approx(
+        by_driver[1] - by_driver[1].mean(), abs=0.1 * np.ptp(by_driver[1])
+    )
+
+
+def test_a_single_pair_brings_all() -> None:
+    distance = FrechetDistance(MeanColours())
+    made, true = benchmark_of_features(np.random.default_rng(3), 1, 1, 9, 4)
+    whole = distance.summarise(list(made), list(true))
+    assert distance.contributions(list(made), list(true), [0]) == pytest.approx([whole])
+    assert Metric.contributions(distance, list(made), list(true), [0]) == pytest.approx([whole])

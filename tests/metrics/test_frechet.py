@@ -8,7 +8,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics
 from torchmetrics.image.fid import _compute_fid
 
 from charachbench.errors import Unscored, UserError
-from metrics.frechet import Moments, frechet_distance, pooled
+from metrics.frechet import Moments, frechet_distance, influences, pooled
 
 DIMENSIONS = 24
 
@@ -220,3 +220,40 @@ def test_other_dimensions() -> None:
         frechet_distance(features(9, 1, 3), features(9, 1, 4))
     with pytest.raises(UserError, match=r"accepted are \(vectors, dimensions\)"):
         frechet_distance(np.ones(3), np.ones(3))
+
+
+def weighted_distance(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    """Where the vectors of ``x`` weigh so much, by roots of symmetric matrices."""
+
+    def moments(side: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = weights @ side / weights.sum()
+        return mean, (weights[:, None] * (side - mean)).T @ (side - mean) / weights.sum() * len(side) / (len(side) - 1)
+
+    def root(matrix: np.ndarray) -> np.ndarray:
+        values, vectors = np.linalg.eigh(matrix)
+        return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+
+    (mean_x, a), (mean_y, b) = moments(x, weights), moments(y, np.ones(len(y)))
+    overlap = np.linalg.svd(root(a) @ root(b), compute_uv=False).sum()
+    return float((mean_x - mean_y) @ (mean_x - mean_y) + np.trace(a) + np.trace(b) - 2 * overlap)
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 150), (60, 300), (10, 12), (10, 200), (200, 10)])
+def test_influences_are_the_derivatives_by_the_weights_of_vectors(n: int, m: int) -> None:
+    """Where covariances lack rank the numerical derivative is right to some 1e-3 only."""
+    x, y = features(n, 1, decay=0.3), features(m, 2, decay=0.3)
+    scale = x.var(axis=0).sum()
+    for side, other, influence in ((x, y, influences(x, y)[0]), (y, x, influences(x, y)[1])):
+        found = influence.of(side)
+        assert found.mean() == pytest.approx(0, abs=1e-10 * scale)
+        for index in range(3):
+            step = 1e-5 * np.eye(len(side))[index]
+            higher, lower = (weighted_distance(side, other, 1 + sign * step) for sign in (1, -1))
+            assert found[index] == pytest.approx((higher - lower) / 2e-5 * len(side), rel=1e-3, abs=2e-3 * scale)
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 150), (60, 300)])
+def test_influences_are_the_same_from_moments(n: int, m: int) -> None:
+    x, y = features(n, 1), features(m, 2)
+    for plain, by_moments in zip(influences(x, y), influences(Moments.of(x), Moments.of(y)), strict=True):
+        assert plain.of(x) == pytest.approx(by_moments.of(x), rel=1e-6, abs=1e-9)

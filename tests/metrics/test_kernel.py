@@ -10,7 +10,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from charachbench.errors import Unscored, UserError
 from metrics import kernel
-from metrics.kernel import kernel_distance, kernel_distance_of_subsets
+from metrics.kernel import influences, kernel_distance, kernel_distance_of_subsets
 from tests.metrics.test_frechet import features
 
 
@@ -85,3 +85,33 @@ def test_bad_features() -> None:
     y[0, 0] = np.nan
     with pytest.raises(Unscored, match="not finite"):
         kernel_distance(x, y)
+
+
+@pytest.mark.parametrize(("n", "m"), [(12, 9), (70, 23)])
+def test_influences_are_the_derivatives_by_the_weights_of_vectors(n: int, m: int) -> None:
+    x, y = features(n, 1), features(m, 2)
+
+    def weighted(weights: np.ndarray, others: np.ndarray) -> float:
+        def mean(a: np.ndarray, b: np.ndarray, left: np.ndarray, right: np.ndarray, same: bool) -> float:
+            kernel = (a @ b.T / a.shape[1] + 1) ** 3
+            if same:
+                np.fill_diagonal(kernel, 0)
+            count = len(a) * (len(b) - 1 if same else len(b))
+            shares = left / left.mean(), right / right.mean()
+            return float(shares[0] @ kernel @ shares[1]) / count
+
+        return (
+            mean(x, x, weights, weights, True) + mean(y, y, others, others, True)
+            - 2 * mean(x, y, weights, others, False)
+        )  # fmt: skip
+
+    on_x, on_y = influences(x, y)
+    assert weighted(np.ones(n), np.ones(m)) == pytest.approx(kernel_distance(x, y))
+    for index in range(3):
+        for found, count, of_x in ((on_x, n, True), (on_y, m, False)):
+            step = 1e-5 * np.eye(count)[index]
+            higher, lower = (
+                weighted(1 + sign * step, np.ones(m)) if of_x else weighted(np.ones(n), 1 + sign * step)
+                for sign in (1, -1)
+            )
+            assert found[index] == pytest.approx((higher - lower) / 2e-5 * count, rel=1e-5, abs=1e-7)
