@@ -64,7 +64,7 @@ def together(one: config.Config, benchmark: Benchmark, store: Store, metrics: li
     """As the harness scores; the numbers by metric and method."""
     for run in store.runs(benchmark):
         evaluate(one, benchmark, run, metrics)
-    board = aggregate(collect(store, benchmark, metrics), metrics, by_domain=False)
+    board = aggregate(collect(store, benchmark, metrics), metrics, slices=False)
     return {f"{column.name} {row.method}": row.cells[column.name].value or 0.0 for row in board.rows
             for column in board.columns}  # fmt: skip
 

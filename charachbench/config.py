@@ -42,7 +42,7 @@ class Aggregation(Enum):
     """Over which pairs a method's figure in the leaderboard is."""
 
     shared_pairs = "over the pairs that every shown method has"
-    own_pairs = "over each method's own pairs"
+    worst_value_for_failures = "the same, a pair that a method failed on counting as the worst value that any reached"
 
 
 class Track(Enum):

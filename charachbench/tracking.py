@@ -14,7 +14,8 @@ from charachbench import keys
 from charachbench.benchmark.types import Benchmark
 from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric
-from charachbench.leaderboard.aggregate import Leaderboard, aggregate
+from charachbench.leaderboard.aggregate import aggregate
+from charachbench.leaderboard.board import Leaderboard
 from charachbench.leaderboard.collect import collect
 from charachbench.store import Run, Store, read_json, write_json
 
@@ -79,7 +80,7 @@ class Wandb(Tracking):
         import wandb
 
         scores = collect(store, benchmark, metrics, only=run.info.key)
-        board = aggregate(scores, metrics, by_domain=False)
+        board = aggregate(scores, metrics, slices=False)
         finished = run.finished(benchmark)
         folder = store.benchmark_folder(benchmark)
         content = [_json_safe(scores), {name: record["outputs"] for name, (_, record) in finished.items()}]
@@ -106,7 +107,7 @@ class Wandb(Tracking):
         scores = collect(store, benchmark, metrics)
         if scores.empty:
             return
-        board = aggregate(scores, metrics, by_domain=False)
+        board = aggregate(scores, metrics, slices=False)
         folder = store.benchmark_folder(benchmark)
         rows: list[Any] = [
             [row.method, f"{row.made}/{board.pairs}", *(row.cells[column.name].value for column in board.columns)]

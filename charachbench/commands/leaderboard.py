@@ -1,7 +1,7 @@
 """`charachbench leaderboard`: make the tables from the stored scores."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from charachbench import noise
@@ -12,6 +12,7 @@ from charachbench.evaluate import NamedMetric, build_metrics
 from charachbench.leaderboard import render
 from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.collect import collect
+from charachbench.leaderboard.sets import SetNumbers
 from charachbench.store import Store, atomic_write
 
 log = logging.getLogger(__name__)
@@ -33,19 +34,24 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
         log.info("no run of %s in %s yet: generate some first", benchmark.name, settings.results)
         return
     folder = store.benchmark_folder(benchmark)
-    board = aggregate(scores, metrics, settings.leaderboard.aggregation, noise=noise.read(folder))
-    atomic_write(
-        folder / "scores.parquet",
-        lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
+    board = aggregate(
+        scores,
+        metrics,
+        settings.leaderboard.aggregation,
+        noise=noise.read(folder),
+        sets=SetNumbers(store.cache / "sets"),
     )
+    figures, comparisons = render.figures(board), render.comparisons(board)
+    writers: dict[str, Callable[[Path], object]] = {
+        "leaderboard.md": lambda path: path.write_text(render.markdown(board), encoding="utf-8"),
+        "leaderboard.tex": lambda path: path.write_text(render.latex(board), encoding="utf-8"),
+        "leaderboard.csv": lambda path: figures.to_csv(path, index=False),
+        "leaderboard.parquet": lambda path: figures.to_parquet(path, index=False),
+        "comparisons.csv": lambda path: comparisons.to_csv(path, index=False),
+        "scores.parquet": lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
+    }
     console = Console()
     console.print(render.terminal(board))
-    for suffix, text in (
-        ("md", render.markdown(board)),
-        ("csv", render.comma_separated(board)),
-        ("tex", render.latex(board)),
-    ):
-        path = folder / f"leaderboard.{suffix}"
-        atomic_write(path, lambda aside, text=text: aside.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-        console.out(path)
-    console.out(folder / "scores.parquet")
+    for name, write in writers.items():
+        atomic_write(folder / name, write)
+        console.out(folder / name)

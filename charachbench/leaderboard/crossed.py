@@ -22,23 +22,44 @@ LEVEL = 0.95
 """Of intervals."""
 RESAMPLES = 1000
 FLIPS = 9999
+LEAST = 5
+"""Levels of a factor that can tell how its levels vary (Gelman and Hill, "Data analysis using regression", 2007)."""
 _SEED = 0
 _ROUND_OFF = 1e-9
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One of those that values are made of.
+class _Factor:
+    """What pairs share: characters, or drivers.
 
     Attributes:
-        codes: (N,), of each pair which level it has; of the rest, each pair its own.
-        shares: (L,), of all pairs the share that each level has.
+        codes: (N,), of each pair which level it has.
+    """
+
+    codes: np.ndarray
+
+    @property
+    def levels(self) -> int:
+        """How many."""
+        return int(self.codes.max()) + 1
+
+    @property
+    def sampled(self) -> bool:
+        """Whether there are enough levels to tell how they vary."""
+        return self.levels >= LEAST
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of those that values are made of and that another benchmark would have others of.
+
+    Attributes:
+        shares: (L,), of all pairs the share that each level has; of the rest, each pair its own.
         effects: (L, K), their mean square being the variance that is estimated without bias.
         variance: (K,), what they add to the variance of the mean.
         freedom: degrees of freedom of the mean square that ``variance`` was found from.
     """
 
-    codes: np.ndarray
     shares: np.ndarray
     effects: np.ndarray
     variance: np.ndarray
@@ -48,6 +69,9 @@ class _Part:
 class Crossed:
     """Means of K quantities over the same N pairs.
 
+    Fewer than ``LEAST`` characters, or drivers, cannot tell how they vary: they are taken as given, and what is said
+    holds for them alone. Where that goes for both, nothing can be said.
+
     Args:
         values: (N, K), finite.
         first: (N,), of each pair its character, or whatever else pairs share.
@@ -55,13 +79,17 @@ class Crossed:
 
     Attributes:
         means: (K,).
+        resampled: whether the levels of the first factor are taken for a sample, and those of the second.
     """
 
     def __init__(self, values: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
         values = np.asarray(values, dtype=np.float64)
         self.means = values.mean(axis=0)
-        factors = [codes for labels in (first, second) if (codes := _codes(labels)) is not None]
-        self._parts = _parts(values - self.means, factors) if len(values) > 1 else []
+        factors = [_Factor(np.unique(np.asarray(labels), return_inverse=True)[1]) for labels in (first, second)]
+        self.resampled = tuple(factor.sampled for factor in factors)
+        # no effect can be told from the rest where every pair has a level of its own
+        told = [factor for factor in factors if 1 < factor.levels < len(values)]
+        self._parts = _parts(values - self.means, told) if any(self.resampled) else []
 
     @property
     def variances(self) -> np.ndarray:
@@ -70,16 +98,21 @@ class Crossed:
 
     @property
     def freedom(self) -> np.ndarray:
-        """(K,), degrees of freedom of ``variances``, by Satterthwaite's approximation; at least 1."""
+        """(K,), degrees of freedom of ``variances``, by Satterthwaite's approximation; at least 1.
+
+        A factor's mean square holds the variance of the rest, too, which is then in the sum once for each factor.
+        """
         *factors, rest = self._parts
-        noise = rest.variance**2 / max(rest.freedom, 1)
-        for part in factors:  # whose mean square holds the rest's variance, too
+        noise, counted = np.zeros_like(self.means), np.zeros_like(self.means)
+        for part in factors:
             found = part.variance > _ROUND_OFF * rest.variance
-            noise = noise + np.where(found, (part.variance + rest.variance) ** 2 / part.freedom, 0)
+            noise += np.where(found, (part.variance + rest.variance) ** 2 / part.freedom, 0)
+            counted += found
+        noise += (counted - 1) ** 2 * rest.variance**2 / max(rest.freedom, 1)
         return np.where(noise > 0, np.maximum(_ratio(self.variances**2, noise), 1), max(rest.freedom, 1))
 
     def intervals(self, resamples: int = RESAMPLES) -> np.ndarray:
-        """Of the means at ``LEVEL``, (K, 2); NaN where there is a single pair.
+        """Of the means at ``LEVEL``, (K, 2); NaN where there are too few characters and drivers.
 
         Quantiles of the resampled means, stretched by Student's t, as there may be few characters or drivers
         (Hesterberg, "What teachers should know about the bootstrap", The American Statistician, 2015).
@@ -92,10 +125,10 @@ class Crossed:
         spread = np.zeros_like(self.means)
         for part in self._parts:
             levels = len(part.shares)
-            weights = np.zeros((resamples, levels))
-            np.add.at(
-                weights, (np.arange(resamples)[:, None], rng.integers(levels, size=weights.shape)), part.shares
-            )  # fmt: skip
+            # how much each level weighs: the shares of those in whose place it was drawn
+            places = rng.integers(levels, size=(resamples, levels)) + levels * np.arange(resamples)[:, None]
+            weights = np.bincount(places.ravel(), np.tile(part.shares, resamples), resamples * levels)
+            weights = weights.reshape(resamples, levels)
             drawn += weights @ part.effects
             spread += (part.shares**2).sum() * (part.effects**2).mean(axis=0)
         drawn *= np.sqrt(_ratio(self.variances, spread))  # 1 but where pairs are too few to fit all effects
@@ -104,7 +137,7 @@ class Crossed:
         return (self.means + stretch * np.quantile(drawn, [1 - upper, upper], axis=0)).T
 
     def sign_test(self, flips: int = FLIPS) -> np.ndarray:
-        """P-values (K,) of the hypotheses that the means are 0, two-sided; NaN where there is a single pair.
+        """P-values (K,) of the hypotheses that the means are 0, two-sided; NaN where ``intervals`` are.
 
         Where values are differences of two methods between which there is none, every effect may as well have the
         other sign. So signs are flipped, those of all pairs of a character together, and it is counted how often the
@@ -118,8 +151,8 @@ class Crossed:
             # under the hypothesis the mean itself is made of effects, of each kind in proportion to its variance
             own = _ratio(part.variance, total) if np.any(total) else float(part is self._parts[-1])
             effects = part.shares[:, None] * (part.effects + self.means * own)
-            signs = rng.integers(0, 2, size=(flips, len(part.shares)), dtype=np.int8)
-            drawn += (signs * 2.0 - 1) @ effects
+            bits = np.unpackbits(rng.integers(256, size=(flips, -(-len(effects) // 8)), dtype=np.uint8), axis=1)
+            drawn += (1 - 2.0 * bits[:, : len(effects)]) @ effects
             spread += (effects**2).sum(axis=0)
         # as the variance was found from so many degrees of freedom; without shared characters it is so already
         wanted = (total * self.freedom + self.means**2) / (self.freedom + 1)
@@ -128,66 +161,65 @@ class Crossed:
         return (1 + as_far.sum(axis=0)) / (1 + flips)
 
 
-def _codes(labels: np.ndarray) -> np.ndarray | None:
-    """(N,), numbers for labels; None where no pairs share one, or all the same: there is no effect to be found."""
-    names, codes = np.unique(np.asarray(labels), return_inverse=True)
-    return None if len(names) in (1, len(codes)) else codes
-
-
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """0 where there is nothing to divide by."""
     return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator > 0)
 
 
-def _parts(centred: np.ndarray, factors: list[np.ndarray]) -> list[_Part]:
-    """The effects of each factor and, last, the rest of each pair."""
+def _parts(centred: np.ndarray, factors: list[_Factor]) -> list[_Part]:
+    """The effects of each factor that is a sample and, last, the rest of each pair."""
     count = len(centred)
-    fitted = _fit(centred, factors)
-    rest = centred - sum((effects[codes] for codes, effects in zip(factors, fitted, strict=True)), np.zeros(1))
-    freedom = count - 1 - sum(len(effects) - 1 for effects in fitted)
-    parts = []
-    for codes, effects, variance in zip(
-        [*factors, np.arange(count)], [*fitted, rest], _variances(centred, factors), strict=True
-    ):
-        shares = np.bincount(codes) / count
-        share = float((shares**2).sum())  # of a level's variance in that of the mean: 1 by their number, if balanced
-        found = (effects**2).mean(axis=0)
-        found[found <= _ROUND_OFF**2 * (centred**2).mean(axis=0)] = 0
-        scale = np.sqrt(_ratio(variance, found))
-        own_freedom = 1 / share - 1 if len(shares) < count else freedom
-        parts.append(_Part(codes, shares, effects * scale, variance * share, own_freedom))
-    return parts
+    fitted, variances = _fit(centred, factors), _variances(centred, factors)
+    rest = centred - sum((effects[f.codes] for f, effects in zip(factors, fitted, strict=True)), np.zeros(1))
+    freedom = count - 1 - sum(factor.levels - 1 for factor in factors)
+    parts = [
+        _part(effects, np.bincount(factor.codes) / count, variance)
+        for factor, effects, variance in zip(factors, fitted, variances, strict=False)
+        if factor.sampled
+    ]
+    return [*parts, _part(rest, np.full(count, 1 / count), variances[-1], freedom)]
 
 
-def _fit(centred: np.ndarray, factors: list[np.ndarray]) -> list[np.ndarray]:
+def _part(effects: np.ndarray, shares: np.ndarray, variance: np.ndarray, freedom: float | None = None) -> _Part:
+    """With the effects scaled to their variance."""
+    mean_square = (effects**2).mean(axis=0)
+    mean_square[mean_square <= _ROUND_OFF * variance] = 0
+    share = float((shares**2).sum())  # of a level's variance in that of the mean: 1 by their number, if balanced
+    scaled = effects * np.sqrt(_ratio(variance, mean_square))
+    return _Part(shares, scaled, variance * share, 1 / share - 1 if freedom is None else freedom)
+
+
+def _fit(centred: np.ndarray, factors: list[_Factor]) -> list[np.ndarray]:
     """Least-squares effects of each factor, (levels, K), with a weighted mean of 0."""
     if not factors:
         return []
-    columns = [np.eye(codes.max() + 1)[codes] for codes in factors]
-    solved = np.linalg.lstsq(np.concatenate(columns, axis=1), centred, rcond=None)[0]
-    effects = np.split(solved, np.cumsum([column.shape[1] for column in columns])[:-1])
-    return [each - column.mean(axis=0) @ each for each, column in zip(effects, columns, strict=True)]
+    columns = np.concatenate([np.eye(factor.levels)[factor.codes] for factor in factors], axis=1)
+    solved = np.linalg.lstsq(columns.T @ columns, columns.T @ centred, rcond=None)[0]
+    effects = np.split(solved, np.cumsum([factor.levels for factor in factors])[:-1])
+    return [
+        each - np.bincount(factor.codes) @ each / len(centred) for each, factor in zip(effects, factors, strict=True)
+    ]
 
 
-def _variances(centred: np.ndarray, factors: list[np.ndarray]) -> list[np.ndarray]:
-    """Of each factor's effects and of the rest, (K,) each, none below 0.
+def _variances(centred: np.ndarray, factors: list[_Factor]) -> list[np.ndarray]:
+    """Of each factor's effects and, last, of the rest, (K,) each, none below 0.
 
     The sum of squares within the levels of each factor, and that of all pairs, are each expected to hold every variance
     so many times: as many equations as there are variances.
     """
     count, squares = len(centred), (centred**2).sum(axis=0)
-    sizes = [np.bincount(codes).astype(float) for codes in factors]
+    sizes = [np.bincount(factor.codes).astype(float) for factor in factors]
     equations, sums = [], []
     for own, size in zip(factors, sizes, strict=True):
-        totals = np.zeros((len(size), centred.shape[1]))
-        np.add.at(totals, own, centred)
+        totals = np.zeros((own.levels, centred.shape[1]))
+        np.add.at(totals, own.codes, centred)
         sums.append(squares - (totals**2 / size[:, None]).sum(axis=0))
         held = []
         for other in factors:
-            joint = np.zeros((len(size), other.max() + 1))
-            np.add.at(joint, (own, other), 1)
+            joint = np.zeros((own.levels, other.levels))
+            np.add.at(joint, (own.codes, other.codes), 1)
             held.append(count - float((joint**2 / size[:, None]).sum()))
-        equations.append([*held, count - len(size)])
+        equations.append([*held, count - own.levels])
     equations.append([*(count - (size**2).sum() / count for size in sizes), count - 1])
     solved = np.linalg.lstsq(np.array(equations), np.stack([*sums, squares]), rcond=None)[0]
     return list(np.maximum(solved, 0))

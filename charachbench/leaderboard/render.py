@@ -1,71 +1,103 @@
-"""A leaderboard as Markdown, CSV, LaTeX and in the terminal."""
+"""A leaderboard as Markdown, LaTeX, tidy tables and in the terminal."""
 
 from __future__ import annotations
 
-import csv
 import html
-import io
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charachbench.leaderboard.aggregate import Cell, Column, Leaderboard, Row
+from charachbench.leaderboard.board import CAVEAT, TIED, Cell, Column, Leaderboard, Row
+from charachbench.leaderboard.comparison import Ranking
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
     from rich.table import Table
 
+MEAN_RANK = "mean_rank"
+
 
 class Style(NamedTuple):
-    """How one format writes plain text, the best figure and the second best."""
+    """How one format writes plain text, the best figure and the second best, and parts a figure from its interval."""
 
     plain: Callable[[str], str]
     best: Callable[[str], str]
     second: Callable[[str], str]
+    about: str = " ± "
 
 
-def _name(row: Row) -> str:
-    marks = {"†": "landmarks" in row.given, "‡": row.control, "¶": row.random}
-    return " ".join([row.method, *(mark for mark, holds in marks.items() if holds)])
-
-
-def _coverage(row: Row, board: Leaderboard) -> str:
+def coverage(row: Row, board: Leaderboard) -> str:
+    """How many pairs a method made, and how many it failed on."""
     return f"{row.made}/{board.pairs}" + (f" ({row.failed} failed)" if row.failed else "")
 
 
-def _figure(cell: Cell | None, column: Column | None, board: Leaderboard, style: Style) -> str:
+def _figure(cell: Cell | None, column: Column | None, style: Style) -> str:
     if cell is None or cell.value is None or column is None:
         return style.plain("–")
-    write = {1: style.best, 2: style.second}.get(cell.rank, style.plain)
-    figure = write(f"{round(cell.value, column.decimals):.{max(column.decimals, 0)}f}")
-    return figure if column.pairs is not None or cell.pairs == board.pairs else f"{figure} ({cell.pairs})"
+    figure = {1: style.best, 2: style.second}.get(cell.rank, style.plain)(column.text(cell.value))
+    if cell.half_width is not None:
+        figure += f"{style.about}{column.text(cell.half_width)}"
+    return figure + (style.plain(f" {TIED}") if cell.tied and cell.rank != 1 else "")
 
 
 def _table(board: Leaderboard, columns: Sequence[Column], style: Style) -> list[list[str]]:
     """Headings and rows of the main table, or of a family's part of it."""
     lines = [[style.plain(text) for text in ("method", "pairs", *(column.heading for column in columns))]]
     for row in board.rows:
-        figures = [_figure(row.cells[column.name], column, board, style) for column in columns]
-        lines.append([style.plain(_name(row)), style.plain(_coverage(row, board)), *figures])
+        figures = [_figure(row.cells[column.name], column, style) for column in columns]
+        lines.append([style.plain(row.marked), style.plain(coverage(row, board)), *figures])
     return lines
 
 
-def _domain_table(board: Leaderboard, name: str, style: Style) -> list[list[str]]:
-    """Headings and rows of one metric's table: methods by domains."""
-    lines = [[style.plain(text) for text in ("method", *board.domains)]]
-    for row in board.rows:
+def _slice_table(board: Leaderboard, parts: dict[str, Leaderboard], name: str, style: Style) -> list[list[str]]:
+    """Headings and rows of one metric's table: parts of the benchmark by methods."""
+    lines = [[style.plain(text) for text in ("", "pairs", *(row.marked for row in board.rows))]]
+    for part, own in parts.items():
+        column = own.column(name)
+        mark = f" {CAVEAT}" if column is not None and column.caveat else ""
+        cells = [found.cells.get(name) if (found := own.row(row.method)) else None for row in board.rows]
+        pairs = 0 if column is None else column.pairs
+        lines.append(
+            [style.plain(f"{part}{mark}"), style.plain(str(pairs)), *(_figure(cell, column, style) for cell in cells)]
+        )
+    return lines
+
+
+def _ranking_table(board: Leaderboard, style: Style) -> list[list[str]]:
+    """Headings and rows of the mean ranks: over all metrics, and of each."""
+    rankings = _rankings(board)
+    lines = [[style.plain(text) for text in ("method", *rankings)]]
+    methods = [row.method for row in board.rows if any(row.method in ranking.methods for ranking in rankings.values())]
+    for method in methods:
         figures = []
-        for part in board.domains.values():
-            cells = next((other.cells for other in part.rows if other.method == row.method), {})
-            column = next((column for column in part.columns if column.name == name), None)
-            mark = " §" if column is not None and column.caveat else ""
-            figures.append(_figure(cells.get(name), column, part, style) + style.plain(mark))
-        lines.append([style.plain(_name(row)), *figures])
+        for ranking in rankings.values():
+            place = ranking.methods.index(method) if method in ranking.methods else None
+            figures.append(style.plain("–") if place is None else _rank_text(ranking, place, style))
+        lines.append([style.plain(method), *figures])
     return lines
+
+
+def _rank_text(ranking: Ranking, place: int, style: Style) -> str:
+    text = f"{ranking.means[place]:.2f}"
+    if interval := ranking.intervals[place]:
+        text += f"{style.about}{(interval[1] - interval[0]) / 2:.2f}"
+    return text
+
+
+def _rankings(board: Leaderboard) -> dict[str, Ranking]:
+    overall = {} if board.ranking is None else {"all metrics": board.ranking}
+    return overall | {column.name: column.ranking for column in board.columns if column.ranking is not None}
 
 
 def _parts(board: Leaderboard) -> dict[str, tuple[Column, ...]]:
     """The tables that are shown: one for each family, or one without a name."""
     return board.families if len(board.families) > 1 else {"": board.columns}
+
+
+RANKING_NOTE = (
+    "Mean rank within pairs, 1 the best, of the methods that are ranked; over all metrics that score single pairs, "
+    "each family counting the same, and under each."
+)
 
 
 def markdown(board: Leaderboard) -> str:
@@ -84,33 +116,74 @@ def markdown(board: Leaderboard) -> str:
         parts += [f"## {plain(family)}"] if family else []
         parts.append(table(_table(board, columns, style)))
     parts.append("\n".join(f"* {plain(note)}" for note in board.footnotes()))
+    if _rankings(board):
+        parts += ["## Mean ranks", RANKING_NOTE, table(_ranking_table(board, style))]
     parts += ["## Protocols", "\n".join(f"* {plain(line)}" for line in board.protocols())]
-    if len(board.domains) > 1:
-        parts.append("## By domain")
-        for column in board.columns:
-            parts += [f"### {plain(column.heading)}", table(_domain_table(board, column.name, style))]
+    for kind, slices in board.slices.items():
+        if len(slices) > 1:
+            parts.append(f"## By {kind}")
+            for column in board.columns:
+                if any(own.column(column.name) for own in slices.values()):
+                    lines = table(_slice_table(board, slices, column.name, style))
+                    parts.append(f"<details><summary>{plain(column.heading)}</summary>\n\n{lines}\n\n</details>")
     return "\n\n".join(parts) + "\n"
 
 
-def comma_separated(board: Leaderboard) -> str:
-    """One line for each method, metric and domain (``all`` over the whole benchmark), unrounded."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["benchmark", "domain", "method", "control", "random", "given", "made", "failed", "pairs", "metric", "unit",
-         "direction", "value", "scored_pairs", "samples", "reference_samples", "signature", "caveat"]
-    )  # fmt: skip
-    for domain, part in (("all", board), *board.domains.items()):
-        for row in part.rows:
-            for column in part.columns:
-                cell = row.cells[column.name]
-                value = "" if cell.value is None else repr(cell.value)
-                writer.writerow(
-                    [board.benchmark, domain, row.method, row.control, row.random, row.given, row.made, row.failed,
-                     part.pairs, column.name, column.unit, column.direction, value, cell.pairs,
-                     *(cell.samples or ("", "")), column.signature, column.caveat]
-                )  # fmt: skip
-    return out.getvalue()
+def figures(board: Leaderboard) -> pd.DataFrame:
+    """One row for each method and metric, over all pairs and over each part of the benchmark, unrounded."""
+    import pandas as pd
+
+    wholes = [("all", "", board)]
+    parts = [(kind, name, own) for kind, slices in board.slices.items() for name, own in slices.items()]
+    rows = []
+    for kind, name, own in wholes + parts:
+        for row in own.rows:
+            for column in own.columns:
+                rows.append(_tidy(own, kind, name, row, column))
+    rows += list(_tidy_ranks(board))
+    return pd.DataFrame(rows).astype({"samples": "Int64", "reference_samples": "Int64"})
+
+
+def _tidy(board: Leaderboard, kind: str, part: str, row: Row, column: Column) -> dict[str, Any]:
+    cell = row.cells[column.name]
+    low, high = cell.interval or (None, None)
+    samples, references = cell.samples or (None, None)
+    return {
+        "benchmark": board.benchmark, "over": kind, "part": part, "method": row.method, "run": row.run,
+        "control": row.control, "random": row.random, "given": row.given, "made": row.made, "failed": row.failed,
+        "pairs": board.pairs, "metric": column.name, "family": column.family, "unit": column.unit,
+        "direction": column.direction, "value": cell.value, "low": low, "high": high, "rank": cell.rank,
+        "tied": cell.tied, "scored_pairs": cell.pairs, "samples": samples, "reference_samples": references,
+        "signature": column.signature, "caveat": column.caveat,
+    }  # fmt: skip
+
+
+def _tidy_ranks(board: Leaderboard) -> Iterator[dict[str, Any]]:
+    if board.ranking is None:
+        return
+    column = Column(MEAN_RANK, "rank", "", "down", board.ranking.pairs, 2, MEAN_RANK, "")
+    ranking = board.ranking
+    for method, mean, interval in zip(ranking.methods, ranking.means, ranking.intervals, strict=True):
+        row = next(row for row in board.rows if row.method == method)
+        cells = {MEAN_RANK: Cell(mean, ranking.pairs, interval)}
+        yield _tidy(board, "all", "", Row(**{**vars(row), "cells": cells}), column)
+
+
+def comparisons(board: Leaderboard) -> pd.DataFrame:
+    """One row for each metric and every two ranked methods."""
+    import pandas as pd
+
+    rows = [
+        {
+            "benchmark": board.benchmark, "metric": column.name, "unit": column.unit, "direction": column.direction,
+            "first": c.first, "second": c.second, "pairs": c.pairs, "difference": c.difference,
+            "low": c.interval and c.interval[0], "high": c.interval and c.interval[1], "p": c.p,
+            "significant": c.significant,
+        }
+        for column in board.columns
+        for c in column.comparisons
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def latex(board: Leaderboard) -> str:
@@ -120,7 +193,9 @@ def latex(board: Leaderboard) -> str:
 
 
 def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> str:
-    style = Style(_latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}")
+    style = Style(
+        _latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}", r"\,$\pm$\,"
+    )
     headings, *rows = _table(board, columns, style)
     about = f"{board.benchmark}{f', {family}' if family else ''}: {board.pairs} pairs."
     caption = " ".join([about, *board.footnotes(columns), ". ".join(board.protocols(columns)) + "."])
@@ -143,11 +218,13 @@ def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> 
 
 
 def _latex_escape(text: str) -> str:
-    text = " ".join(text.split())  # an empty line would end the caption
+    leading = " " if text.startswith(" ") else ""
+    text = leading + " ".join(text.split())  # an empty line would end the caption
     special = {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-        "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}", "¶": r"\P{}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+        "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}",
+        "¶": r"\P{}", "≈": r"$\approx$", "±": r"$\pm$", "≥": r"$\geq$", "°": r"$^\circ$", "²": r"$^2$",
     }  # fmt: skip
     return "".join(special.get(letter, letter) for letter in text)
 
@@ -166,7 +243,7 @@ def _terminal_table(board: Leaderboard, family: str, columns: Sequence[Column]) 
     from rich.markup import escape
     from rich.table import Table
 
-    style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]")
+    style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]", "\n±")
     _, *rows = _table(board, columns, style)
     title = ", ".join(part for part in (board.benchmark, f"{board.pairs} pairs", family) if part)
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from charachbench.evaluate import NamedMetric
-from charachbench.leaderboard.aggregate import ARROWS
+from charachbench.leaderboard.board import ARROWS
 from charachbench.validation.bias import Bias
 from charachbench.validation.responses import NO_RESPONSE, Response
 

@@ -1,6 +1,5 @@
 """Leaderboards: over the same pairs for all, with nothing left out silently."""
 
-import csv
 import io
 import json
 from collections.abc import Mapping
@@ -21,8 +20,10 @@ from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric, build_metrics, evaluate
 from charachbench.generate import generate
 from charachbench.leaderboard import render
-from charachbench.leaderboard.aggregate import Leaderboard, aggregate
+from charachbench.leaderboard.aggregate import aggregate
+from charachbench.leaderboard.board import Leaderboard
 from charachbench.leaderboard.collect import COLUMNS, collect, label_runs
+from charachbench.leaderboard.sets import SetNumbers
 from charachbench.protocols import Animation
 from charachbench.store import Run, RunInfo, Store
 from tests.fakes import Brightness, Difference, Roll, settings
@@ -65,9 +66,103 @@ def test_means_are_over_the_pairs_that_all_methods_have() -> None:
     assert (value(board, "a"), value(board, "b")) == (1.5, 3.5)
     assert [row.made for row in board.rows] == [2, 3]
     assert "up: 2 of 3 pairs." in board.footnotes()
-    own = aggregate(scores, METRICS[:1], Aggregation.own_pairs)
-    assert (value(own, "a"), value(own, "b")) == (4.0, 3.5)
-    assert "3.500** (2)" in render.markdown(own) or "(2)" in render.markdown(own)
+
+
+def test_failures_count_as_the_worst_value_where_that_is_asked_for() -> None:
+    values: dict[str, dict[str, float | None]] = {
+        "a": {"c0__d0": 1.0, "c1__d0": 2.0, "c2__d0": 9.0, "c3__d0": None},
+        "b": {"c0__d0": 3.0, "c1__d0": None, "c2__d0": 5.0, "c3__d0": None},
+        "still": {"c0__d0": -70.0, "c1__d0": -70.0, "c2__d0": -70.0, "c3__d0": -70.0},
+        "nothing": dict.fromkeys(("c0__d0", "c1__d0", "c2__d0", "c3__d0")),
+    }
+    scores = table({name: {"up": pairs, "down": pairs} for name, pairs in values.items()}, controls=("still",))
+    unscored = (scores["method"] == "a") & (scores["pair"] == "c2__d0") & (scores["metric"] == "down")
+    scores.loc[unscored, ["status", "value"]] = ["unscored", None]  # no fault of the method's
+    board = aggregate(scores, METRICS, Aggregation.worst_value_for_failures)
+    assert value(board, "a", "up") == (1.0 + 2.0 + 9.0 + 1.0) / 4
+    assert value(board, "b", "up") == (3.0 + 1.0 + 5.0 + 1.0) / 4  # 1 is the least that a method reached
+    assert value(board, "a", "down") == (1.0 + 2.0 + 5.0) / 3
+    assert value(board, "b", "down") == (3.0 + 5.0 + 5.0) / 3
+    assert value(board, "nothing", "up") is None
+    assert [row.cells["up"].failed for row in board.rows if row.method in "ab"] == [1, 2]
+    told = "Pairs that a method failed on count as the worst that any shown method reached: up 1.00, down 5.00."
+    assert told in board.footnotes()
+    shared = aggregate(scores, METRICS)
+    assert (value(shared, "a", "up"), value(shared, "b", "up")) == (5.0, 4.0)
+
+
+def many(methods: Mapping[str, float], metrics: tuple[str, ...] = ("up",), characters: int = 12) -> pd.DataFrame:
+    """Methods whose values differ by about so much on pairs of many characters and two drivers."""
+    rng = np.random.default_rng(0)
+    pairs = [f"c{character}__d{driver}" for character in range(characters) for driver in range(2)]
+    levels = dict(zip(pairs, np.repeat(rng.normal(scale=5, size=characters), 2), strict=True))
+    return table(
+        {
+            name: {metric: {pair: levels[pair] + shift + rng.normal(scale=0.5) for pair in pairs} for metric in metrics}
+            for name, shift in methods.items()
+        },
+        controls=("oracle",),
+    )
+
+
+def test_methods_that_cannot_be_told_from_the_best_are_marked() -> None:
+    board = aggregate(many({"best": 3.4, "close": 3.0, "far": 0.0, "oracle": 9.0}), METRICS[:1])
+    cells = {row.method: row.cells["up"] for row in board.rows}
+    assert {name: cell.tied for name, cell in cells.items()} == {
+        "best": True, "close": True, "far": False, "oracle": False,
+    }  # fmt: skip
+    couples = {(c.first, c.second): c for c in board.columns[0].comparisons}
+    assert set(couples) == {("best", "close"), ("best", "far"), ("close", "far")}  # the control is not compared
+    assert couples["best", "far"].difference == pytest.approx(3, abs=0.5)
+    low, high = couples["best", "far"].interval or (0, 0)
+    assert low < couples["best", "far"].difference < high
+    width = cells["best"].half_width
+    assert width is not None
+    assert (high - low) / 2 < width / 3  # characters differ far more than methods do on the same character
+    assert f"<u>{board.columns[0].text(cells['close'].value or 0)}</u> ± " in render.markdown(board)
+    assert render.markdown(board).count(" ≈ |") == 1
+    assert "≈ cannot be told from the best" in render.markdown(board)
+    assert r"$\approx$ &" in render.latex(board) or r"$\approx$ \\" in render.latex(board)
+    told = render.comparisons(board)
+    assert told[["first", "second", "significant"]].to_numpy().tolist() == [
+        ["best", "close", False], ["best", "far", True], ["close", "far", True],
+    ]  # fmt: skip
+
+
+def test_too_few_characters_and_drivers_have_neither_intervals_nor_groups() -> None:
+    board = aggregate(many({"best": 3.0, "far": 0.0}, characters=3), METRICS[:1])
+    assert {(cell.interval, cell.tied) for row in board.rows for cell in row.cells.values()} == {
+        (None, True)
+    }  # nothing tells them apart
+    assert "±" not in render.markdown(board)
+    notes = board.footnotes()
+    assert "No intervals or comparisons: 3 characters and 2 drivers are too few to tell how they vary." in notes
+
+
+def test_what_was_resampled_is_told() -> None:
+    told = [note for note in aggregate(many({"a": 1.0, "b": 0.0}), METRICS[:1]).footnotes() if note.startswith("±")]
+    assert told == [
+        "±: half of the 95% interval, by resampling characters, which pairs share, widened by Student's t for their "
+        "number; the 2 drivers are taken as given, too few to tell how they vary."
+    ]
+
+
+def test_methods_are_ranked_within_pairs_and_each_family_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Difference, "family", "fidelity")
+    metrics = [NamedMetric("up", Brightness(), {}), NamedMetric("more", Brightness(), {}), METRICS[1]]
+    scores = many({"high": 5.0, "low": 0.0, "oracle": 9.0}, ("up", "more", "down"))
+    board = aggregate(scores, metrics)
+    rankings = {column.name: column.ranking for column in board.columns}
+    assert {name: ranking and ranking.methods for name, ranking in rankings.items()} == {
+        "up": ("high", "low"), "more": ("high", "low"), "down": ("low", "high"),
+    }  # fmt: skip
+    assert rankings["up"] is not None
+    assert rankings["up"].means == (1.0, 2.0)
+    assert board.ranking is not None
+    assert board.ranking.means == (1.5, 1.5)  # one family says so, the other the opposite
+    assert "| high | 1.50" in render.markdown(board)
+    tidy = render.figures(board)
+    assert set(tidy.loc[tidy["metric"] == render.MEAN_RANK, "value"]) == {1.5}
 
 
 def test_a_method_without_any_score_does_not_empty_the_others() -> None:
@@ -107,21 +202,21 @@ def test_random_weights_are_marked_wherever_they_show_and_not_ranked() -> None:
     figures = {NOISE: 9.0, "low": 1.0, "high": 3.0, "still": 2.0}
     scores = table({name: {"up": {"c0__d0": v, "c1__d0": v}} for name, v in figures.items()}, ("still",), (NOISE,))
     board = aggregate(scores, METRICS[:1])
-    for part in (board, *board.domains.values()):
+    for part in (board, *board.slices["domain"].values()):
         assert [(row.method, row.ranked, row.cells["up"].rank) for row in part.rows] == [
             ("high", True, 1), ("low", True, 2), (NOISE, False, 0), ("still", False, 0),
         ]  # fmt: skip
         assert NOTE in part.footnotes()
     assert render.markdown(board).count(f"| {NOISE} ¶ | 2/2 | 9.000 |") == 1
-    assert render.markdown(board).count(f"| {NOISE} ¶ | 9.000 | 9.000 |") == 1  # by domain
+    assert f"| {NOISE} ¶ |" in render.markdown(board).split("## By domain")[1]
     assert f"* {NOTE}" in render.markdown(board)
     assert rf"{NOISE} \P{{}} & 2/2 & 9.000 \\" in render.latex(board)
     assert NOTE.replace("¶", r"\P{}") in render.latex(board)
     assert f"{NOISE} ¶" in shown(board)
     assert NOTE in shown(board)
-    lines = list(csv.DictReader(io.StringIO(render.comma_separated(board))))
-    assert {(line["method"], line["control"], line["random"]) for line in lines} == {
-        ("high", "False", "False"), ("low", "False", "False"), ("still", "True", "False"), (NOISE, "False", "True"),
+    lines = render.figures(board).drop_duplicates("method")
+    assert set(lines[["method", "control", "random"]].itertuples(index=False, name=None)) == {
+        ("high", False, False), ("low", False, False), ("still", True, False), (NOISE, False, True),
     }  # fmt: skip
 
 
@@ -134,7 +229,7 @@ def test_trained_weights_bear_no_mark() -> None:
 def test_noise_narrows_nobodys_pairs() -> None:
     real = {f"c{index}__d0": float(index) for index in range(4)}
     scores = table({"a": {"up": real}, NOISE: {"up": {"c0__d0": 9.0, "c1__d0": None}}}, random=(NOISE,))
-    board = aggregate(scores, METRICS[:1], by_domain=False)
+    board = aggregate(scores, METRICS[:1], slices=False)
     assert value(board, "a", "up") == 1.5
     assert value(board, NOISE, "up") == 9.0
     assert board.columns[0].pairs == 4
@@ -147,7 +242,7 @@ def test_why_pairs_failed_is_told() -> None:
     scores = table({"a": {"up": {"c0__d0": 1.0, "c1__d0": 2.0, "c2__d0": 3.0}}})
     for pair, reason in (("c1__d0", "character 'c1': no face in it"), ("c2__d0", "character 'c2': no face in it")):
         scores.loc[scores["pair"] == pair, ["status", "reason", "value"]] = ["failed", reason, None]
-    board = aggregate(scores, METRICS[:1], by_domain=False)
+    board = aggregate(scores, METRICS[:1], slices=False)
     assert board.rows[0].failures == (("no face in it", 2),)
     assert "a: 2 failed: no face in it." in board.footnotes()
 
@@ -158,7 +253,7 @@ def test_pairs_that_were_degraded_are_counted_with_what_they_lack() -> None:
     scores.loc[mine & scores["pair"].isin(["c1__d0", "c3__d0"]), "degraded"] = "ran without alignment"
     scores.loc[mine & (scores["pair"] == "c2__d0"), "degraded"] = "eyes | were not moved"
     scores.loc[mine & (scores["pair"] == "c4__d0"), ["status", "reason", "value"]] = ["failed", "no face in it", None]
-    board = aggregate(scores, METRICS[:1], Aggregation.own_pairs, by_domain=False)
+    board = aggregate(scores, METRICS[:1], slices=False)
     rows = {row.method: row for row in board.rows}
     assert rows["a"].degraded == (("ran without alignment", 2), ("eyes | were not moved", 1))
     assert rows["b"].degraded == ()
@@ -182,7 +277,7 @@ def test_the_fourth_reason_is_not_told() -> None:
     scores = table({"a": {"up": {f"c{index}__d0": 1.0 for index in range(9)}}})
     for pair, reason in {"c1": "a", "c2": "b", "c3": "b", "c4": "c", "c5": "d", "c6": "d", "c7": "d"}.items():
         scores.loc[scores["pair"] == f"{pair}__d0", ["status", "reason", "value"]] = ["failed", reason, None]
-    board = aggregate(scores, METRICS[:1], by_domain=False)
+    board = aggregate(scores, METRICS[:1], slices=False)
     (note,) = [note for note in board.footnotes() if note.startswith("a: ")]
     assert note == "a: 3 failed: d; 2 failed: b; 1 failed: a; others failed."
 
@@ -258,8 +353,9 @@ def test_no_digit_below_the_noise_is_shown() -> None:
 def test_every_column_says_under_which_protocol_it_is() -> None:
     board = aggregate(table({"a": {"up": {"c0__d0": 1.0}}}), METRICS[:1])
     assert board.protocols() == [f"{METRICS[0].signature}: version 1, fps 25, n 1 pairs"]
-    for text in (render.markdown(board), render.latex(board).replace(r"\#", "#"), render.comma_separated(board)):
+    for text in (render.markdown(board), render.latex(board).replace(r"\#", "#")):
         assert METRICS[0].signature in text
+    assert set(render.figures(board)["signature"]) == {METRICS[0].signature}
 
 
 def test_families_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,12 +368,21 @@ def test_families_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert render.latex(board).count(r"\begin{tabular}") == 2
 
 
-def test_domains_have_tables_of_their_own() -> None:
-    board = aggregate(table({"a": {"up": {"c0__d0": 1.0, "c1__d0": 3.0}}}), METRICS[:1])
-    assert {domain: value(part, "a") for domain, part in board.domains.items()} == {"even": 1.0, "odd": 3.0}
-    assert "## By domain" in render.markdown(board)
-    lines = list(csv.DictReader(io.StringIO(render.comma_separated(board))))
-    assert [(line["domain"], float(line["value"])) for line in lines] == [("all", 2.0), ("even", 1.0), ("odd", 3.0)]
+def test_domains_drivers_and_characters_have_tables_of_their_own() -> None:
+    values = {"c0__d0": 1.0, "c1__d0": 3.0, "c0__d1": 5.0, "c1__d1": 9.0}
+    board = aggregate(table({"a": {"up": values}}), METRICS[:1])
+    found = {kind: {name: value(part, "a") for name, part in parts.items()} for kind, parts in board.slices.items()}
+    assert found == {
+        "domain": {"even": 3.0, "odd": 6.0},
+        "driver": {"d0": 2.0, "d1": 7.0},
+        "character": {"c0": 3.0, "c1": 6.0},
+    }
+    text = render.markdown(board)
+    for kind, line in (("domain", "| even | 2 | **3.000** |"), ("driver", "| d1 | 2 | **7.000** |")):
+        assert line in text.split(f"## By {kind}")[1]
+    tidy = render.figures(board)
+    assert tidy.loc[tidy["over"] == "driver", ["part", "value"]].to_numpy().tolist() == [["d0", 2.0], ["d1", 7.0]]
+    assert tidy.loc[tidy["over"] == "all", "value"].tolist() == [4.5]
 
 
 @hypothesis.settings(max_examples=30)  # each makes two leaderboards
@@ -394,9 +499,39 @@ def test_set_metrics_are_made_from_the_kept_arrays(tmp_path: Path) -> None:
     board = aggregate(scores, metrics)
     arrays = [np.load(path) for path in scores["array"]]
     assert value(board, "roll", "spread") == pytest.approx(float(np.concatenate(arrays).std()))
-    part = board.domains["odd"]
+    part = board.slices["domain"]["odd"]
     odd = [np.load(path) for path in scores.loc[scores["domain"] == "odd", "array"]]
     assert value(part, "roll", "spread") == pytest.approx(float(np.concatenate(odd).std()))
+
+
+def test_metrics_of_sets_have_intervals_and_are_compared(tmp_path: Path) -> None:
+    metrics = {"shift": {"_target_": "tests.fakes.Shift"}, "spread": {"_target_": "tests.fakes.Spread"}}
+    for step in (1, 2):
+        config = settings(tmp_path, metrics=metrics, benchmark_characters=6, method_step=step)
+        scores, built = _score(config), build_metrics(config)
+    board = aggregate(scores, built)
+    for column in board.columns:
+        assert column.of_set
+        assert len(column.comparisons) == 1
+        assert column.ranking is None
+        for row in board.rows:
+            low, high = row.cells[column.name].interval or (1, 0)
+            assert low <= (row.cells[column.name].value or 0) <= high
+    assert board.ranking is None
+    assert all(cell.interval is None for row in board.slices["domain"]["even"].rows for cell in row.cells.values())
+    assert not board.slices["driver"]["d0"].columns
+
+
+def test_numbers_of_sets_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(tmp_path / "a", metrics={"shift": {"_target_": "tests.fakes.Shift"}}, benchmark_characters=6)
+    scores, metrics = _score(config), build_metrics(config)
+    before = aggregate(scores, metrics, sets=SetNumbers(tmp_path / "sets"))
+    monkeypatch.setattr("tests.fakes.Shift.summarise", lambda *_: 1 / 0)
+    again = aggregate(scores, metrics, sets=SetNumbers(tmp_path / "sets"))
+    assert again.rows == before.rows
+    fewer = scores[scores["pair"] != "c0__d0"]
+    with pytest.raises(ZeroDivisionError):
+        aggregate(fewer, metrics, sets=SetNumbers(tmp_path / "sets"))
 
 
 def test_a_metric_of_sets_is_given_each_reference_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def simulated(
     characters: int,
     drivers: int,
     deviations: tuple[float, float, float],
-    benchmarks: int = 4000,
+    benchmarks: int = 2000,
     missing: float = 0.0,
     seed: int = 0,
 ) -> Crossed:
@@ -47,8 +47,8 @@ EFFECTS = [(1, 1, 1), (1, 0, 1), (0, 1, 1), (1, 1, 0.1), (1, 0.2, 5), (0, 0, 1)]
 def test_intervals_cover_what_they_say(
     characters: int, drivers: int, missing: float, deviations: tuple[float, float, float]
 ) -> None:
-    crossed = simulated(characters, drivers, deviations, 2000, missing)
-    assert coverage(crossed) == pytest.approx(0.95, abs=0.03)
+    crossed = simulated(characters, drivers, deviations, 1500, missing)
+    assert coverage(crossed) == pytest.approx(0.95, abs=0.034)  # 3 points, and the simulation's own error
 
 
 @pytest.mark.parametrize(("characters", "drivers", "missing"), LARGE)
@@ -56,15 +56,41 @@ def test_intervals_cover_what_they_say(
 def test_tests_hold_their_level(
     characters: int, drivers: int, missing: float, deviations: tuple[float, float, float]
 ) -> None:
-    crossed = simulated(characters, drivers, deviations, 2000, missing)
-    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.065  # three standard errors of the simulation
+    crossed = simulated(characters, drivers, deviations, 1500, missing)
+    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.07  # three standard errors of the simulation
 
 
 @pytest.mark.parametrize("deviations", EFFECTS)
-def test_a_few_characters_and_drivers_do_not_pass_for_many(deviations: tuple[float, float, float]) -> None:
-    crossed = simulated(8, 3, deviations)
-    assert 0.92 <= coverage(crossed) <= 1.0
-    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.08
+def test_five_characters_and_drivers_are_enough(deviations: tuple[float, float, float]) -> None:
+    crossed = simulated(5, 5, deviations)
+    assert crossed.resampled == (True, True)
+    assert 0.93 <= coverage(crossed) <= 0.995
+    assert (crossed.sign_test(999) <= 0.05).mean() <= 0.065
+
+
+def test_a_few_drivers_are_taken_as_given() -> None:
+    rng = np.random.default_rng(1)
+    first, second = np.indices((12, 3)).reshape(2, -1)
+    drivers = rng.standard_normal((3, 1))
+    values = 5 * drivers[second] + rng.standard_normal((12, 4000))[first] + rng.standard_normal((36, 4000))
+    crossed = Crossed(values, first, second)
+    assert crossed.resampled == (True, False)
+    low, high = crossed.intervals(400).T
+    true = 5 * drivers.mean()  # of these three, not of all that there might be
+    assert ((low <= true) & (high >= true)).mean() == pytest.approx(0.95, abs=0.015)
+    assert (Crossed(values - true, first, second).sign_test(999) <= 0.05).mean() == pytest.approx(0.05, abs=0.015)
+    swapped = Crossed(values, second, first)
+    assert swapped.resampled == (False, True)
+    assert swapped.variances == pytest.approx(crossed.variances)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (1, 4), (4, 1)])
+def test_of_too_few_characters_and_drivers_nothing_is_said(shape: tuple[int, int]) -> None:
+    first, second = np.indices(shape).reshape(2, -1)
+    crossed = Crossed(np.random.default_rng(0).standard_normal((len(first), 2)) + 100, first, second)
+    assert crossed.means == pytest.approx(100, abs=5)
+    assert np.isnan(crossed.intervals()).all()
+    assert np.isnan(crossed.sign_test()).all()
 
 
 def test_pairs_taken_for_independent_would_cover_far_less() -> None:
@@ -94,7 +120,7 @@ def test_of_a_balanced_design_the_variance_is_that_of_the_analysis_of_variance()
 def test_where_pairs_share_nothing_it_is_students_interval_and_fishers_test() -> None:
     values = np.random.default_rng(4).standard_normal(12) + 0.5
     names = np.arange(12)
-    for first, second in ((names, names), (names, np.zeros(12)), (np.zeros(12), np.zeros(12))):
+    for first, second in ((names, names), (names, np.zeros(12))):
         crossed = Crossed(values[:, None], first, second)
         student = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
         assert crossed.intervals(20_000)[0] == pytest.approx(student, abs=0.03)
@@ -109,29 +135,21 @@ def test_a_real_difference_is_found() -> None:
     assert (Crossed(values, first, second).sign_test(999) <= 0.05).mean() > 0.9
 
 
-def test_a_single_pair_has_neither_interval_nor_test() -> None:
-    crossed = Crossed(np.array([[2.0, 3.0]]), np.array(["a"]), np.array(["b"]))
-    assert crossed.means.tolist() == [2, 3]
-    assert np.isnan(crossed.intervals()).all()
-    assert np.isnan(crossed.sign_test()).all()
-
-
-@pytest.mark.parametrize("count", [2, 3, 24])
+@pytest.mark.parametrize("count", [5, 24])
 def test_equal_values_have_an_interval_without_extent(count: int) -> None:
     first, second = np.indices((count, count)).reshape(2, -1)
     crossed = Crossed(np.full((count**2, 1), 7.0), first, second)
     assert crossed.intervals()[0] == pytest.approx([7, 7])
-    exact = 2 ** (1 - count**2)  # if no pairs were alike, which cannot be told
-    assert 0.8 * exact <= crossed.sign_test()[0] <= max(0.13, 2 * exact)
+    assert crossed.sign_test()[0] < 0.001
 
 
 def test_methods_that_tie_everywhere_do_not_differ() -> None:
-    first, second = np.indices((4, 3)).reshape(2, -1)
-    assert Crossed(np.zeros((12, 1)), first, second).sign_test()[0] == 1
+    first, second = np.indices((6, 3)).reshape(2, -1)
+    assert Crossed(np.zeros((18, 1)), first, second).sign_test()[0] == 1
 
 
 def values_of(draw: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    characters, drivers = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    characters, drivers = draw(st.integers(1, 8)), draw(st.integers(1, 8))
     first, second = np.indices((characters, drivers)).reshape(2, -1)
     kept = draw(st.lists(st.booleans(), min_size=len(first), max_size=len(first)).filter(any))
     numbers = draw(st.lists(st.floats(-100, 100, width=16), min_size=len(first), max_size=len(first)))
@@ -144,9 +162,9 @@ def test_intervals_and_tests_follow_scale_order_and_names(data: Any, scale: floa
     values, first, second = values_of(data.draw)
     crossed = Crossed(values, first, second)
     low, high = crossed.intervals(50)[0]
-    if len(values) == 1:
-        return
-    assert np.isfinite([low, high]).all()
+    assert np.isfinite([low, high]).all() == any(crossed.resampled)
+    hypothesis.assume(any(crossed.resampled))
+    assert low <= high
     assert 0 < crossed.sign_test(99)[0] <= 1
     moved = Crossed(values * scale + shift, first, second)
     tolerance = 1e-6 * (1 + abs(shift) + 100 * scale)

@@ -1,0 +1,98 @@
+"""Numbers of sets, such as FID: over all pairs together, from the arrays that metrics extracted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charachbench import keys
+from charachbench.errors import UserError
+from charachbench.evaluate import NamedMetric
+from charachbench.store import read_array, write_array
+
+
+class Arrays(Sequence[np.ndarray]):
+    """Stored arrays, read one at a time."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._read(self.paths[index])
+
+    def rows(self) -> int:
+        """Of all together; reads no more than headers."""
+        return sum(len(self._read(path, mmap_mode="r")) for path in self.paths)
+
+    @staticmethod
+    def _read(path: str, **options: Any) -> np.ndarray:
+        try:
+            array: np.ndarray = np.load(path, allow_pickle=False, **options)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path}: cannot be read; remove it and run `charachbench evaluate` again") from error
+        return array
+
+
+class SetNumbers:
+    """Computes each number once: finding one takes seconds, and a leaderboard is made after every run.
+
+    Args:
+        folder: where they are kept; None keeps none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def value(self, named: NamedMetric, arrays: Arrays, references: Arrays) -> float:
+        """Of all pairs together.
+
+        Raises:
+            Unscored: the metric says that there is none.
+        """
+        return float(
+            self._kept(
+                "value", named, arrays, references, lambda: np.array([named.metric.summarise(arrays, references)])
+            )[0]
+        )
+
+    def contributions(self, named: NamedMetric, arrays: Arrays, compared_with: Sequence[str | None]) -> np.ndarray:
+        """Of each pair, (pairs,): see ``Metric.contributions``; raises as ``value`` does.
+
+        Args:
+            named: the metric.
+            arrays: of each pair.
+            compared_with: of each pair the path of its reference, or None for all.
+        """
+        paths = list(dict.fromkeys(path for path in compared_with if path is not None))
+        index = [paths.index(path) for path in compared_with if path is not None]
+        references = Arrays(paths)
+        return self._kept(
+            ["contributions", index],
+            named,
+            arrays,
+            references,
+            lambda: named.metric.contributions(arrays, references, index),
+        )
+
+    def _kept(self, what: Any, named: NamedMetric, arrays: Arrays, references: Arrays, compute: Any) -> np.ndarray:
+        if self.folder is None:
+            return np.asarray(compute())
+        # the paths hold the keys of what the arrays were extracted from, and how
+        key = keys.digest([what, named.identity, [_key(path) for path in [*arrays.paths, "|", *references.paths]]])
+        path = self.folder / f"{key[:32]}.npy"
+        if (array := read_array(path)) is None:
+            array = np.asarray(compute())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_array(path, array)
+        return array
+
+
+def _key(path: str) -> list[str]:
+    """A file's name and its folder's, wherever the store lies."""
+    return list(Path(path).parts[-3:])
