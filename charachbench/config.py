@@ -139,6 +139,8 @@ class Config:
     """Finds the landmarks of generated videos, for the metrics that need them."""
     metrics: dict[str, Any] = field(default_factory=dict)
     tracking: Any = None
+    published: dict[str, Any] = field(default_factory=dict)
+    """Figures from papers, shown beside measured ones."""
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)

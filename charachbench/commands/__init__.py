@@ -6,6 +6,7 @@ from charachbench.errors import UserError
 from charachbench.evaluate import build_metrics
 from charachbench.generate import build_method
 from charachbench.landmarks.detectors import Detector
+from charachbench.leaderboard import published
 from charachbench.store import Store
 from charachbench.tracking import Tracking
 
@@ -22,6 +23,7 @@ def check_settings(settings: config.Config) -> None:
     detector(settings)
     build_metrics(settings)
     destination(settings)
+    published.read(settings.published)
     if settings.method is not None or settings.command in NEEDS_METHOD:
         build_method(settings)
 

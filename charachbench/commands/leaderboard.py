@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from charachbench import noise
@@ -9,7 +10,7 @@ from charachbench.benchmark.types import Benchmark
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.evaluate import NamedMetric, build_metrics
-from charachbench.leaderboard import render
+from charachbench.leaderboard import published, render
 from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.collect import collect
 from charachbench.leaderboard.sets import SetNumbers
@@ -41,6 +42,7 @@ def show(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
         noise=noise.read(folder),
         sets=SetNumbers(store.cache / "sets"),
     )
+    board = replace(board, published=published.verdicts(board, published.read(settings.published)))
     figures, comparisons = render.figures(board), render.comparisons(board)
     writers: dict[str, Callable[[Path], object]] = {
         "leaderboard.md": lambda path: path.write_text(render.markdown(board), encoding="utf-8"),

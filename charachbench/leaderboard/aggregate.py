@@ -205,6 +205,7 @@ class _Maker:
             decimals=_decimals(known, self.noise.get(named.signature, 0.0)),
             signature=named.signature,
             protocol=_protocol(metric, known, np.unique(scores.fps[scores.scored])),
+            facts=metric.protocol(),
             random=metric.random,
             caveat=_caveat(scores, figures),
             of_set=scores.of_set,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from charachbench.config import Aggregation
 from charachbench.leaderboard.comparison import SIGNIFICANT, Comparison, Direction, Ranking
 from charachbench.leaderboard.crossed import LEAST
+
+if TYPE_CHECKING:
+    from charachbench.leaderboard.published import Verdict
 
 ARROWS = {"up": "↑", "down": "↓"}
 Slice = Literal["domain", "driver", "character"]
@@ -25,6 +28,7 @@ class Column:
         decimals: how many to show; -1 shows tens.
         signature: of the protocol that all its figures follow.
         protocol: that in words.
+        facts: of the protocol, as ``Metric.protocol`` tells them.
         random: whether it looks through random weights.
         caveat: why its figures are to be mistrusted; empty where they are not.
         of_set: whether it is a number of all pairs together, which a single pair has not.
@@ -41,6 +45,7 @@ class Column:
     decimals: int
     signature: str
     protocol: str
+    facts: dict[str, str | int | float] = field(default_factory=dict)
     random: bool = False
     caveat: str = ""
     of_set: bool = False
@@ -127,6 +132,11 @@ class Row:
     cells: dict[str, Cell]
 
     @property
+    def name(self) -> str:
+        """Of the method, without the settings that tell its runs apart."""
+        return self.method.partition(" (")[0]
+
+    @property
     def failed(self) -> int:
         """How many pairs it failed on."""
         return sum(count for _, count in self.failures)
@@ -153,6 +163,7 @@ class Leaderboard:
         absent: by metric that no method has, the reason.
         ranking: of the ranked methods over all metrics that score pairs; None where there is none.
         slices: the same over the pairs of each domain, driver and character alone.
+        published: figures from papers, held against these.
     """
 
     benchmark: str
@@ -165,6 +176,7 @@ class Leaderboard:
     absent: dict[str, str] = field(default_factory=dict)
     ranking: Ranking | None = None
     slices: dict[Slice, dict[str, Leaderboard]] = field(default_factory=dict)
+    published: tuple[Verdict, ...] = ()
 
     @property
     def families(self) -> dict[str, tuple[Column, ...]]:

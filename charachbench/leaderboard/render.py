@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charachbench.leaderboard.board import CAVEAT, TIED, Cell, Column, Leaderboard, Row
@@ -24,6 +25,7 @@ class Style(NamedTuple):
     best: Callable[[str], str]
     second: Callable[[str], str]
     about: str = " ± "
+    published: Callable[[str], str] = str
 
 
 def coverage(row: Row, board: Leaderboard) -> str:
@@ -41,11 +43,36 @@ def _figure(cell: Cell | None, column: Column | None, style: Style) -> str:
 
 
 def _table(board: Leaderboard, columns: Sequence[Column], style: Style) -> list[list[str]]:
-    """Headings and rows of the main table, or of a family's part of it."""
+    """Headings and rows of the main table, or of a family's part of it; last, what was published of the same kind."""
     lines = [[style.plain(text) for text in ("method", "pairs", *(column.heading for column in columns))]]
     for row in board.rows:
         figures = [_figure(row.cells[column.name], column, style) for column in columns]
         lines.append([style.plain(row.marked), style.plain(coverage(row, board)), *figures])
+    for name, values in published_rows(board, columns).items():
+        figures = [style.published(f"{values[c.name]:g}") if c.name in values else style.plain("–") for c in columns]
+        lines.append([style.published(style.plain(name)), "", *figures])
+    return lines
+
+
+def published_rows(board: Leaderboard, columns: Sequence[Column]) -> dict[str, dict[str, float]]:
+    """By row, the published figures by metric that may stand in one of these columns."""
+    rows: dict[str, dict[str, float]] = {}
+    for verdict in board.published:
+        if verdict.comparable and verdict.figure.metric in {column.name for column in columns}:
+            rows.setdefault(f"{verdict.figure.row}, published", {})[verdict.figure.metric] = verdict.figure.value
+    return rows
+
+
+def published_lines(board: Leaderboard) -> list[list[str]]:
+    """Headings and rows of what was published on this benchmark, and whether the measured figures reproduce it."""
+    lines = [["published as", "metric", "published", "measured", "as", "verdict", "source"]]
+    for verdict in board.published:
+        figure, column = verdict.figure, board.column(verdict.figure.metric)
+        measured = "–" if verdict.measured is None or column is None else column.text(verdict.measured)
+        told = f"{verdict.verdict}: {verdict.reason}" if verdict.reason else verdict.verdict
+        source = f"{figure.paper} ({figure.taken_from})" if figure.taken_from else figure.paper
+        value = f"{figure.value:g} (tolerance {figure.tolerance:g})"
+        lines.append([figure.row, figure.metric, value, measured, verdict.method or "–", told, source])
     return lines
 
 
@@ -110,7 +137,7 @@ def markdown(board: Leaderboard) -> str:
         rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
         return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
-    style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>")
+    style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>", published=lambda text: f"*{text}*")
     parts = [f"# {plain(board.benchmark)}"]
     for family, columns in _parts(board).items():
         parts += [f"## {plain(family)}"] if family else []
@@ -118,6 +145,9 @@ def markdown(board: Leaderboard) -> str:
     parts.append("\n".join(f"* {plain(note)}" for note in board.footnotes()))
     if _rankings(board):
         parts += ["## Mean ranks", RANKING_NOTE, table(_ranking_table(board, style))]
+    if board.published:
+        cells = [[plain(text) for text in line] for line in published_lines(board)]
+        parts += ["## Published figures", table(cells)]
     parts += ["## Protocols", "\n".join(f"* {plain(line)}" for line in board.protocols())]
     for kind, slices in board.slices.items():
         if len(slices) > 1:
@@ -194,8 +224,9 @@ def latex(board: Leaderboard) -> str:
 
 def _latex_table(board: Leaderboard, family: str, columns: Sequence[Column]) -> str:
     style = Style(
-        _latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}", r"\,$\pm$\,"
-    )
+        _latex_escape, lambda text: rf"\textbf{{{text}}}", lambda text: rf"\underline{{{text}}}", r"\,$\pm$\,",
+        lambda text: rf"\textit{{{text}}}",
+    )  # fmt: skip
     headings, *rows = _table(board, columns, style)
     about = f"{board.benchmark}{f', {family}' if family else ''}: {board.pairs} pairs."
     caption = " ".join([about, *board.footnotes(columns), ". ".join(board.protocols(columns)) + "."])
@@ -243,7 +274,10 @@ def _terminal_table(board: Leaderboard, family: str, columns: Sequence[Column]) 
     from rich.markup import escape
     from rich.table import Table
 
-    style = Style(escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]", "\n±")
+    style = Style(
+        escape, lambda text: f"[bold]{text}[/bold]", lambda text: f"[underline]{text}[/underline]", "\n±",
+        lambda text: f"[dim italic]{text}[/dim italic]",
+    )  # fmt: skip
     _, *rows = _table(board, columns, style)
     title = ", ".join(part for part in (board.benchmark, f"{board.pairs} pairs", family) if part)
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
@@ -257,6 +291,6 @@ def _terminal_table(board: Leaderboard, family: str, columns: Sequence[Column]) 
             column.arrow,
         ]
         table.add_column(escape("\n".join(words)), justify="right", overflow="fold")
-    for row, texts in zip(board.rows, rows, strict=True):
-        table.add_row(*texts, style="" if row.ranked else "dim")
+    for texts, row in zip_longest(rows, board.rows):
+        table.add_row(*texts, style="" if row is None or row.ranked else "dim")
     return table
