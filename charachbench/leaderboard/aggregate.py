@@ -105,6 +105,9 @@ class _Maker:
         found: list[tuple[MetricGrid, _Figures]] = []
         for metric in scores.metrics:
             name = metric.named.name
+            if not metric.scored.any():
+                absent[name] = metric.why_none()
+                continue
             figures = self._figures(metric, scores, with_contributions=comparisons or not metric.of_set)
             if all(cell.value is None for cell in figures.cells):
                 told = [cell.reason for cell in figures.cells if cell.reason]
