@@ -18,7 +18,18 @@ CONF = Path(__file__).parent.parent / "conf"
 """Named as a folder, not as a package: a user may have a folder of that name on the path."""
 WITHOUT_METHOD = tuple(
     config.Command[name]
-    for name in ("leaderboard", "track", "check", "noise", "validate", "gallery", "weights", "methods", "doctor")
+    for name in (
+        "leaderboard",
+        "report",
+        "track",
+        "check",
+        "noise",
+        "validate",
+        "gallery",
+        "weights",
+        "methods",
+        "doctor",
+    )
 )
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 

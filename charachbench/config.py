@@ -22,10 +22,11 @@ T = TypeVar("T")
 class Command(Enum):
     """The words that may come first on the command line."""
 
-    run = "generate, evaluate and show the leaderboard"
+    run = "generate, evaluate, show the leaderboard and write the report"
     generate = "animate every pair that is not in the store yet"
     evaluate = "score every finished pair that has no score yet"
     leaderboard = "make the tables from the stored scores"
+    report = "write the leaderboard and the videos as a page that opens from disk"
     track = "send stored runs to W&B"
     check = "report what is missing or unreadable in a benchmark"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"

@@ -48,7 +48,7 @@ def overlay(
     """
     _check("image", image, 3)
     _check_positive(side=side)
-    drawn = _draw(_fit(image, side, side), points, image.shape, dots=True)
+    drawn = _draw(fit(image, side, side), points, image.shape, dots=True)
     return np.concatenate([drawn, _legend(captions, drawn.shape[1], max(8, side // 32))]) if captions else drawn
 
 
@@ -93,16 +93,16 @@ def strip(
 
     cell = height, round(height * _WIDEST_CELL)
     frames = np.unique(np.linspace(0, len(driver) - 1, columns).round().astype(int))
-    rows = {"driver": [_fit(driver[t], *cell) for t in frames]}
+    rows = {"driver": [fit(driver[t], *cell) for t in frames]}
     if driver_landmarks is not None:
         shown = zip(rows["driver"], driver_landmarks[frames], strict=True)
         rows["driver"] = [_draw(image, points, driver.shape[1:]) for image, points in shown]
     if landmarks is not None:
-        canvas = _fit(character, *cell)
+        canvas = fit(character, *cell)
         canvas = (canvas * _DIMMED).astype(np.uint8) if result is None else np.full_like(canvas, drawing.EDGE)
         rows["landmarks"] = [_draw(canvas, points, character.shape) for points in landmarks[frames]]
     if result is not None:
-        rows["result"] = [_fit(result[t], *cell) for t in frames]
+        rows["result"] = [fit(result[t], *cell) for t in frames]
     return _grid(rows, [f"frame {t}" for t in frames], max(8, height // 13))
 
 
@@ -134,8 +134,8 @@ def _check_positive(**values: int) -> None:
             raise UserError(f"picture: {name} must be at least 1, got {value}")
 
 
-def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The image as large as fits into a cell."""
+def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The image as large as fits into a cell of so many pixels."""
     import cv2
 
     scale = min(height / image.shape[0], width / image.shape[1])

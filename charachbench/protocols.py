@@ -304,6 +304,7 @@ class Metric(ABC):
         family: what it is shown among: landmarks, fidelity, distribution, identity, quality, motion, temporal.
         unit: of the number, empty if it has none.
         direction: which way is better.
+        limits: least and greatest number that there can be; intervals end there.
         version: raised whenever numbers can change.
         needs: what a pair must have to be scored; where it is missing the harness leaves the pair unscored and says so.
         per_pair: whether ``summarise`` means something for a single pair.
@@ -312,6 +313,7 @@ class Metric(ABC):
     family: ClassVar[str] = "other"
     unit: ClassVar[str] = ""
     direction: ClassVar[Literal["up", "down"]]
+    limits: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
     per_pair: ClassVar[bool] = True

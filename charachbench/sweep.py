@@ -70,14 +70,19 @@ def execute(settings: config.Config) -> list[str]:
 
 
 def finish(settings: config.Config) -> None:
-    """Rebuild the leaderboard once the videos are scored, and show it where results are tracked."""
+    """Rebuild the leaderboard and its page once the videos are scored, and show it where results are tracked."""
+    from rich.console import Console
+
     from charachbench.commands import destination, leaderboard, open_benchmark
     from charachbench.evaluate import build_metrics
+    from charachbench.report import page
     from charachbench.store import Store
 
     metrics, store = build_metrics(settings), Store(Path(settings.results))
     benchmark = open_benchmark(settings, store)
-    leaderboard.show(settings, benchmark, store, metrics)
+    if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
+        leaderboard.show(*made, store.benchmark_folder(benchmark))
+        Console().out(page.write(store, benchmark, metrics, *made))
     destination(settings).send_leaderboard(store, benchmark, metrics)
 
 

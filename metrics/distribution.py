@@ -162,6 +162,8 @@ class FrechetDistance(_DistanceOfSets):
             (``truth``, ``driver`` or ``character``), and which frames or clips of each video.
     """
 
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
+
     def summarise(self, arrays: Sequence[np.ndarray], references: Sequence[np.ndarray] = ()) -> float:
         """Of all vectors together; holds some more of them than dimensions at a time."""
         return frechet_distance(pooled(arrays), pooled(references))

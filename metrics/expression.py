@@ -30,6 +30,7 @@ class _FaceMetric(Metric):
 
     family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def __init__(
         self,

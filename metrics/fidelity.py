@@ -60,6 +60,7 @@ class L1(_FidelityMetric):
     """
 
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, 1)
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (T,), 0 to 1."""
@@ -78,6 +79,7 @@ class Psnr(_FidelityMetric):
 
     unit: ClassVar[str] = "dB"
     direction: ClassVar[Literal["up", "down"]] = "up"
+    limits: ClassVar[tuple[float, float]] = (0, 100)
     ceiling: ClassVar[float] = 100.0
 
     def extract(self, sample: Sample) -> np.ndarray:
@@ -99,6 +101,7 @@ class Ssim(_FidelityMetric):
     """
 
     direction: ClassVar[Literal["up", "down"]] = "up"
+    limits: ClassVar[tuple[float, float]] = (-1, 1)
 
     def __init__(self, colour: Colour = "luminance") -> None:
         self.colour = colour
@@ -135,6 +138,7 @@ class MsSsim(Ssim):
         colour: as for ``Ssim``.
     """
 
+    limits: ClassVar[tuple[float, float]] = (0, 1)
     least_side: ClassVar[int] = _WINDOW * 2 ** (len(_SCALES) - 1)
 
     def protocol(self) -> dict[str, str | int | float]:

@@ -41,6 +41,7 @@ class IdentitySimilarity(Metric):
 
     family: ClassVar[str] = "identity"
     direction: ClassVar[Literal["up", "down"]] = "up"
+    limits: ClassVar[tuple[float, float]] = (-1, 1)
 
     def __init__(
         self,

@@ -177,6 +177,7 @@ class Nme(_TruthMetric):
     """
 
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (T,), %."""
@@ -213,6 +214,7 @@ class NmeAuc(_ThresholdMetric):
     """
 
     direction: ClassVar[Literal["up", "down"]] = "up"
+    limits: ClassVar[tuple[float, float]] = (0, 100)
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (T,), %."""
@@ -227,6 +229,7 @@ class NmeFailureRate(_ThresholdMetric):
     """
 
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, 100)
 
     def extract(self, sample: Sample) -> np.ndarray:
         """float64 (T,), 0 or 100."""
@@ -251,6 +254,7 @@ class Akd(LandmarkMetric):
     family: ClassVar[str] = "landmarks"
     unit: ClassVar[str] = "px"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def __init__(self, tracker: Tracker | None, reference: Literal["truth", "retargeted"] = "truth") -> None:
         super().__init__(tracker)
@@ -291,6 +295,7 @@ class MotionError(LandmarkMetric):
     family: ClassVar[str] = "motion"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
     needs: ClassVar[frozenset[Need]] = frozenset({"character_landmarks", "driver_landmarks"})
 
     def __init__(self, tracker: Tracker) -> None:
@@ -329,6 +334,7 @@ class OpeningCorrelation(LandmarkMetric):
 
     family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "up"
+    limits: ClassVar[tuple[float, float]] = (-1, 1)
     needs: ClassVar[frozenset[Need]] = frozenset({"character_landmarks", "driver_landmarks"})
 
     def __init__(
@@ -382,6 +388,7 @@ class StartJump(Metric):
     family: ClassVar[str] = "motion"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
     needs: ClassVar[frozenset[Need]] = frozenset({"character_landmarks", "driver_landmarks"})
 
     def protocol(self) -> dict[str, str | int | float]:

@@ -46,6 +46,7 @@ class Lpips(Metric):
 
     family: ClassVar[str] = "fidelity"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
     needs: ClassVar[frozenset[Need]] = frozenset({"truth"})
 
     _network: nn.Module

@@ -106,6 +106,7 @@ class PointTracking(Metric):
 
     family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
     needs: ClassVar[frozenset[Need]] = frozenset({"driver_landmarks"})
 
     def __init__(self, per_second: bool = False) -> None:
@@ -161,6 +162,7 @@ class VideoPointTracking(LandmarkMetric):
 
     family: ClassVar[str] = "motion"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
     needs: ClassVar[frozenset[Need]] = frozenset({"character_landmarks", "driver_landmarks"})
 
     def __init__(self, tracker: Tracker, eye_grid: int = 20, mouth_grid: int = 10, per_second: bool = False) -> None:

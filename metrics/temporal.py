@@ -62,6 +62,7 @@ class Flicker(Metric):
     family: ClassVar[str] = "temporal"
     unit: ClassVar[str] = "grey levels"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def protocol(self) -> dict[str, str | int | float]:
         """The flow."""
@@ -106,6 +107,7 @@ class WarpingError(Metric):
     family: ClassVar[str] = "temporal"
     unit: ClassVar[str] = "1e-3"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def protocol(self) -> dict[str, str | int | float]:
         """Flow, occlusion and colour."""
@@ -155,6 +157,7 @@ class Jitter(LandmarkMetric):
     family: ClassVar[str] = "temporal"
     unit: ClassVar[str] = "%/frame²"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, float("inf"))
 
     def __init__(self, tracker: Tracker | None) -> None:
         super().__init__(tracker)
@@ -185,6 +188,7 @@ class FrozenShare(Metric):
     family: ClassVar[str] = "temporal"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Literal["up", "down"]] = "down"
+    limits: ClassVar[tuple[float, float]] = (0, 100)
 
     def __init__(self, threshold: float = 0.1) -> None:
         if not 0 <= threshold < 255:

@@ -72,7 +72,7 @@ def test_tables_show_no_digit_below_it(tmp_path: Path, capsys: pytest.CaptureFix
     path = store.benchmark_folder(benchmark) / "leaderboard.csv"
     digits = []
     for _ in range(2):
-        leaderboard.show(config, benchmark, store, build_metrics(config))
+        leaderboard.execute(config)
         row = next(line for line in path.with_suffix(".md").read_text().splitlines() if line.startswith("| roll"))
         digits.append(len(row.split("**")[1].partition(".")[2]))
         command.execute(config)

@@ -153,12 +153,12 @@ class _Maker:
             if np.array_equal(mine, common):
                 figures.contributions[index] = contributions
             else:  # of random weights
-                cells[index] = replace(cell, interval=scores.design(mine).intervals(contributions[None])[0])
+                cells[index] = _with_interval(cell, scores.design(mine).intervals(contributions[None])[0], metric)
         together = figures.stacked(list(figures.contributions))
         if together is not None:
             intervals = scores.design(common).intervals(together)
             for index, interval in zip(figures.contributions, intervals, strict=True):
-                cells[index] = replace(cells[index], interval=interval)
+                cells[index] = _with_interval(cells[index], interval, metric)
         return figures
 
     def _pairs(self, metric: MetricGrid, scores: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -214,6 +214,14 @@ class _Maker:
             of_set=scores.of_set,
             worst=figures.worst,
         )
+
+
+def _with_interval(cell: Cell, interval: tuple[float, float] | None, metric: MetricGrid) -> Cell:
+    """Cut where the metric's numbers end."""
+    if interval is None:
+        return cell
+    least, most = metric.named.metric.limits
+    return replace(cell, interval=(max(interval[0], least), min(interval[1], most)))
 
 
 def _worst(metric: MetricGrid, scores: Grid) -> float:

@@ -70,8 +70,8 @@ class Column:
 
     def tied(self, method: str, best: str) -> bool:
         """Whether two ranked methods were compared, or are one, and cannot be told apart."""
-        found = [c.significant for c in self.comparisons if {c.first, c.second} == {method, best}]
-        return not found[0] if found else bool(self.comparisons) and method == best
+        found = [c for c in self.comparisons if {c.first, c.second} == {method, best} and c.p is not None]
+        return not found[0].significant if found else method == best
 
     def text(self, value: float) -> str:
         """A figure, or the half width of its interval, with as many decimals as are shown."""
@@ -238,8 +238,8 @@ class Leaderboard:
         if any(cell.interval for cell in cells):
             given = f"; the {few[0]} are taken as given, too few to tell how they vary" if few else ""
             notes.append(
-                f"±: half of the 95% interval, by resampling {resampled}, which pairs share, widened by Student's t "
-                f"for their number{given}."
+                f"Intervals (±: half of one) hold 95%, by resampling {resampled}, which pairs share, widened by "
+                f"Student's t for their number{given}."
             )
         elif few and any(cell.value is not None for cell in cells):
             notes.append(f"No intervals or comparisons: {' and '.join(few)} are too few to tell how they vary.")

@@ -23,8 +23,7 @@ class Comparison:
     Attributes:
         difference: of the first less the second, mean over pairs.
         interval: of the difference; None where there are too few characters and drivers.
-        p: of there being none, by ``Crossed.sign_test``, corrected by Holm for all pairs of methods; 1 where there are
-            too few.
+        p: of there being none, by ``Crossed.sign_test``, corrected by Holm for all pairs of methods; None likewise.
     """
 
     first: str
@@ -32,12 +31,12 @@ class Comparison:
     pairs: int
     difference: float
     interval: tuple[float, float] | None
-    p: float
+    p: float | None
 
     @property
     def significant(self) -> bool:
         """Whether the two can be told apart."""
-        return self.p < SIGNIFICANT
+        return self.p is not None and self.p < SIGNIFICANT
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,15 @@ def compare(methods: Sequence[str], values: np.ndarray, design: Design) -> tuple
         return ()
     couples = list(combinations(range(len(methods)), 2))
     crossed = design.crossed(np.stack([values[i] - values[j] for i, j in couples]))
-    ps, intervals = crossed.sign_test(), crossed.intervals()
-    corrected = multipletests(ps, method="holm")[1] if np.isfinite(ps).all() else np.ones(len(ps))
+    if not any(crossed.resampled):
+        told: list[tuple[tuple[float, float] | None, float | None]] = [(None, None)] * len(couples)
+    else:
+        ps = multipletests(crossed.sign_test(), method="holm")[1]
+        told = [((float(low), float(high)), float(p)) for (low, high), p in zip(crossed.intervals(), ps, strict=True)]
     return tuple(
-        Comparison(methods[i], methods[j], values.shape[1], float(difference),
-                   (float(low), float(high)) if np.isfinite(low) else None, float(p))
-        for (i, j), difference, (low, high), p in zip(couples, crossed.means, intervals, corrected, strict=True)
-    )  # fmt: skip
+        Comparison(methods[i], methods[j], values.shape[1], float(difference), *about)
+        for (i, j), difference, about in zip(couples, crossed.means, told, strict=True)
+    )
 
 
 def ranks_within_pairs(values: np.ndarray, direction: Direction) -> np.ndarray:

@@ -116,7 +116,7 @@ def _rankings(board: Leaderboard) -> dict[str, Ranking]:
     return overall | {column.name: column.ranking for column in board.columns if column.ranking is not None}
 
 
-def _parts(board: Leaderboard) -> dict[str, tuple[Column, ...]]:
+def sections(board: Leaderboard) -> dict[str, tuple[Column, ...]]:
     """The tables that are shown: one for each family, or one without a name."""
     return board.families if len(board.families) > 1 else {"": board.columns}
 
@@ -139,7 +139,7 @@ def markdown(board: Leaderboard) -> str:
 
     style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>", published=lambda text: f"*{text}*")
     parts = [f"# {plain(board.benchmark)}"]
-    for family, columns in _parts(board).items():
+    for family, columns in sections(board).items():
         parts += [f"## {plain(family)}"] if family else []
         parts.append(table(_table(board, columns, style)))
     parts.append("\n".join(f"* {plain(note)}" for note in board.footnotes()))
@@ -218,7 +218,7 @@ def comparisons(board: Leaderboard) -> pd.DataFrame:
 
 def latex(board: Leaderboard) -> str:
     """A ``table`` environment for booktabs for each family, with a caption that says what the figures are."""
-    tables = [_latex_table(board, family, columns) for family, columns in _parts(board).items()]
+    tables = [_latex_table(board, family, columns) for family, columns in sections(board).items()]
     return "\n".join(["% needs \\usepackage{booktabs}", *tables])
 
 
@@ -265,7 +265,7 @@ def terminal(board: Leaderboard) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    tables = [_terminal_table(board, family, columns) for family, columns in _parts(board).items()]
+    tables = [_terminal_table(board, family, columns) for family, columns in sections(board).items()]
     return Group(*tables, *(Text(note, style="dim") for note in [*board.footnotes(), *board.protocols()]))
 
 

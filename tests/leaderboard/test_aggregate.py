@@ -131,19 +131,18 @@ def test_methods_that_cannot_be_told_from_the_best_are_marked() -> None:
 
 def test_too_few_characters_and_drivers_have_neither_intervals_nor_groups() -> None:
     board = aggregate(many({"best": 3.0, "far": 0.0}, characters=3), METRICS[:1])
-    assert {(cell.interval, cell.tied) for row in board.rows for cell in row.cells.values()} == {
-        (None, True)
-    }  # nothing tells them apart
-    assert "±" not in render.markdown(board)
+    assert all(cell.interval is None for row in board.rows for cell in row.cells.values())
+    assert {(c.interval, c.p, c.significant) for c in board.columns[0].comparisons} == {(None, None, False)}
+    assert not {"±", "≈"} & set(render.markdown(board))
     notes = board.footnotes()
     assert "No intervals or comparisons: 3 characters and 2 drivers are too few to tell how they vary." in notes
 
 
 def test_what_was_resampled_is_told() -> None:
-    told = [note for note in aggregate(many({"a": 1.0, "b": 0.0}), METRICS[:1]).footnotes() if note.startswith("±")]
+    told = [note for note in aggregate(many({"a": 1.0, "b": 0.0}), METRICS[:1]).footnotes() if "±" in note]
     assert told == [
-        "±: half of the 95% interval, by resampling characters, which pairs share, widened by Student's t for their "
-        "number; the 2 drivers are taken as given, too few to tell how they vary."
+        "Intervals (±: half of one) hold 95%, by resampling characters, which pairs share, widened by Student's t for "
+        "their number; the 2 drivers are taken as given, too few to tell how they vary."
     ]
 
 

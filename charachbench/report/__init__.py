@@ -1,0 +1,1 @@
+"""The HTML page: a view of the store that opens from disk."""
