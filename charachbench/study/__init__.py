@@ -1,0 +1,1 @@
+"""Human studies: a page that raters are given, and what their answers say."""
