@@ -19,18 +19,10 @@ CONF = Path(__file__).parent.parent / "conf"
 WITHOUT_METHOD = tuple(
     config.Command[name]
     for name in (
-        "leaderboard",
-        "report",
-        "track",
-        "check",
-        "noise",
-        "validate",
-        "gallery",
-        "weights",
-        "methods",
-        "doctor",
+        "leaderboard", "report", "track", "check", "noise", "validate", "study", "study_results", "gallery", "weights",
+        "methods", "doctor",
     )
-)
+)  # fmt: skip
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 
 EXAMPLES = """
@@ -40,6 +32,7 @@ EXAMPLES = """
   charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
   charachbench method=videos method.root=DIR                     videos that are already made
   charachbench leaderboard                                       the tables again
+  charachbench study                                             a page for raters, of what is in the store
   charachbench methods                                           which methods there are, and what they need
   charachbench setup method=fomm                                 get a published method's code, packages and weights
   charachbench conformance method=still                          check a method against the contract
@@ -138,13 +131,13 @@ def _choices() -> dict[str, list[str]]:
 def help_text() -> str:
     """Usage, commands and choices."""
     lines = ["usage: charachbench [COMMAND] [SETTING=VALUE ...] [-m]", "", "commands:"]
-    lines += [f"  {command.name:<12} {command.value}" for command in config.Command]
+    lines += [f"  {command.name:<13} {command.value}" for command in config.Command]
     lines += ["", "choices (GROUP=NAME):"]
-    lines += [f"  {group:<12} {', '.join(choices)}" for group, choices in _choices().items()]
+    lines += [f"  {group:<13} {', '.join(choices)}" for group, choices in _choices().items()]
     lines += [
         "",
         "settings: GROUP.SETTING=VALUE, and",
-        *(f"  {name:<12} {text}" for name, text in config.SETTINGS.items()),
+        *(f"  {name:<13} {text}" for name, text in config.SETTINGS.items()),
     ]
     lines += ["", "examples:" + EXAMPLES]
     lines += ["-m sweeps over comma-separated values; --cfg job shows the configuration; --hydra-help tells the rest."]

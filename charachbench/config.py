@@ -31,6 +31,8 @@ class Command(Enum):
     check = "report what is missing or unreadable in a benchmark"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
+    study = "make a page on which people judge the finished videos without knowing whose they are"
+    study_results = "read what the raters of a study answered, and compare it with the metrics"
     gallery = "make an appearance gallery of a benchmark's annotated characters"
     setup = "install what a method needs outside of this environment, and get its weights"
     weights = "get the files of weights that the configuration needs"
@@ -52,6 +54,13 @@ class Track(Enum):
     animation = "videos"
     landmarks = "68 points on each character"
     retargeting = "landmark sequences of each pair"
+
+
+class StudyKind(Enum):
+    """What a rater of a study is asked."""
+
+    rating = "each video alone, on a scale"
+    pairwise = "of two methods' videos, which is better"
 
 
 @dataclass
@@ -82,6 +91,40 @@ class ValidateConfig:
     """How many of the benchmark, spread evenly."""
     repeats: int = 8
     """Draws for each sample size in the plot of small-sample bias."""
+
+
+@dataclass
+class StudyConfig:
+    """What a human study shows and asks, and how its answers are read."""
+
+    name: str = "study"
+    """Its folder beside the leaderboard; a benchmark may have several."""
+    kind: StudyKind = StudyKind.rating
+    """rating: each video alone, on a scale; pairwise: of two methods' videos, which is better, or no difference."""
+    cases: int = 15
+    """How many of the benchmark's pairs, spread over characters, domains and drivers."""
+    methods: list[str] | None = None
+    """By their name in the leaderboard; null for all that are ranked and made enough pairs."""
+    questions: list[str] = field(default_factory=lambda: ["motion", "identity", "overall"])
+    """motion, identity, overall, or any other question in full."""
+    scale: int = 10
+    """The best rating, 1 being the worst."""
+    comparisons: int = 1
+    """pairwise: how many of each case a rater makes."""
+    raters: int = 20
+    """For how many raters the order is laid down."""
+    checks: int = 2
+    """Screens for each rater that tell what to answer, which only those who read know."""
+    text: str = ""
+    """Shown before the first screen: whom to ask, consent."""
+    seed: int = 0
+    """Of cases and orders."""
+    responses: str | None = None
+    """The folder of the raters' files; null for the one beside the key."""
+    checks_passed: float = 0.5
+    """The share of the checks that a rater must have answered as told to be taken into account."""
+    keep_inattentive: bool = False
+    """Take the others into account, too."""
 
 
 @dataclass
@@ -145,6 +188,7 @@ class Config:
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
     setup: SetupConfig = field(default_factory=SetupConfig)
     conformance: ConformanceConfig = field(default_factory=ConformanceConfig)

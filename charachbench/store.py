@@ -4,6 +4,7 @@
 
     <root>/<benchmark>-<key>/                       one folder per benchmark and its options
         benchmark.json  leaderboard.{md,csv,tex}  scores.parquet
+        study/<name>/                               a human study (``charachbench.study``)
         <method>-<key>/                             one folder per run
             run.json
             <pair>-<fingerprint>/                   one folder per pair and its inputs
