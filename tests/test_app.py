@@ -352,3 +352,25 @@ def test_mofa_video_runs_whole_and_is_marked_as_random(charachbench: Terminal, m
     videos = [read(path) for path in charachbench.results.glob("toy-*/*/*/video.mkv")]
     assert [video.frames.shape for video in videos] == [(8, 128, 128, 3)] * 2
     assert all(video.frames.std() > 10 for video in videos)
+
+
+def test_a_study_is_made_answered_and_told(charachbench: Terminal) -> None:
+    from tests.study.simulated import answer_all
+
+    charachbench("method=roll", "method.step=1,2", "-m")
+    line = ["study.cases=3", "study.kind=pairwise", "study.questions=[overall,'Is it, well, good?']", "study.raters=4"]
+    status, printed = charachbench("study", *line)
+    assert status == 0
+    assert "study: 2 methods, 3 cases, 4 raters of 5 screens each" in printed
+    (folder,) = charachbench.results.glob("tiny-*/study/study")
+    answer_all(folder, {"roll (step=1)": 3.0, "roll (step=2)": 0.0})
+    status, printed = charachbench("study_results")
+    assert status == 0
+    assert printed.index("roll (step=1)") < printed.index("roll (step=2)")
+    (folder / "responses" / "holiday.jpg").write_bytes(b"\xff\xd8")
+    status, printed = charachbench("study_results")
+    assert status == 1
+    assert "'holiday.jpg': is left out: is not what the page of a study makes" in printed
+    status, printed = charachbench("study", *line, "study.seed=1")
+    assert status == 1
+    assert "was answered already, and was made with other " in printed
