@@ -354,6 +354,7 @@ def test_mofa_video_runs_whole_and_is_marked_as_random(charachbench: Terminal, m
     assert all(video.frames.std() > 10 for video in videos)
 
 
+@pytest.mark.slow
 def test_a_study_is_made_answered_and_told(charachbench: Terminal) -> None:
     from tests.study.simulated import answer_all
 
@@ -364,13 +365,8 @@ def test_a_study_is_made_answered_and_told(charachbench: Terminal) -> None:
     assert "study: 2 methods, 3 cases, 4 raters of 5 screens each" in printed
     (folder,) = charachbench.results.glob("tiny-*/study/study")
     answer_all(folder, {"roll (step=1)": 3.0, "roll (step=2)": 0.0})
-    status, printed = charachbench("study_results")
-    assert status == 0
-    assert printed.index("roll (step=1)") < printed.index("roll (step=2)")
     (folder / "responses" / "holiday.jpg").write_bytes(b"\xff\xd8")
     status, printed = charachbench("study_results")
     assert status == 1
+    assert printed.index("roll (step=1)") < printed.index("roll (step=2)")
     assert "'holiday.jpg': is left out: is not what the page of a study makes" in printed
-    status, printed = charachbench("study", *line, "study.seed=1")
-    assert status == 1
-    assert "was answered already, and was made with other " in printed

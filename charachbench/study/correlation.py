@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -63,18 +64,27 @@ def correlate(
         return [], {named.name: "no video is in the store as it was shown" for named in metrics}
     runs = dict(zip(scores["method"], scores["run"], strict=True))
     board = aggregate(scores, metrics, by_domain=False)
-    shown = {column.name for column in board.columns}
-    found = []
-    for named in (named for named in metrics if named.name in shown):
+    found: list[Correlation] = []
+    absent: dict[str, str] = {}
+    for named in metrics:
         sign = 1.0 if named.metric.direction == "up" else -1.0
-        figures = {runs[row.method]: row.cells[named.name].value for row in board.rows}
-        of_methods = {run: sign * value for run, value in figures.items() if value is not None}
+        cells = {runs[row.method]: row.cells[named.name] for row in board.rows if named.name in row.cells}
+        of_methods = {run: sign * cell.value for run, cell in cells.items() if cell.value is not None}
+        if not of_methods:
+            absent[named.name] = _reason(scores[scores["metric"] == named.name])
+            continue
         of_videos = sign * _video_values(scores, named.name) if named.metric.per_pair else None
         for verdict in verdicts:
             if of_videos is not None:
                 found.append(_over_videos(verdict.question, named.name, opinions[verdict.question], of_videos))
             found.append(_over_methods(verdict, named.name, of_methods))
-    return found, board.absent
+    return found, absent
+
+
+def _reason(rows: pd.DataFrame) -> str:
+    """The most frequent one why a metric has no score."""
+    reasons = Counter(rows.loc[rows["status"] != "scored", "reason"])
+    return str(reasons.most_common(1)[0][0]) if reasons else "no method has a figure over these videos"
 
 
 def _video_values(scores: pd.DataFrame, metric: str) -> pd.DataFrame:

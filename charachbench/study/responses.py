@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from charachbench.study import page
 from charachbench.study.design import Study, Value, answers
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 LARGEST = 8_000_000
 """Bytes of a file that is read at all; a thousand screens make about one million."""
@@ -121,15 +125,22 @@ def read(folder: Path, study: Study) -> tuple[list[Rater], list[str]]:
     return raters, problems
 
 
+@cache
+def _reader() -> TypeAdapter[Response]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Response)
+
+
 def _response(path: Path) -> Response:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         if not path.is_file():
             raise _Unfit("is no file")
         if (size := path.stat().st_size) > LARGEST:
             raise _Unfit(f"has {size} bytes; accepted are {LARGEST}")
-        return TypeAdapter(Response).validate_json(path.read_bytes())
+        return _reader().validate_json(path.read_bytes())
     except OSError as error:
         raise _Unfit(f"cannot be read ({error.strerror})") from error
     except ValidationError as error:
