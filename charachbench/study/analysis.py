@@ -17,7 +17,7 @@ from charachbench.study.design import SIDES, Study
 from charachbench.study.responses import Judgement
 
 Interval = tuple[float, float] | None
-"""At ``LEVEL``; None where a single rater and a single case leave nothing to find it from."""
+"""At ``LEVEL``; None where there are too few raters and too few cases to tell how they vary (``crossed.LEAST``)."""
 Opinions = dict[str, dict[tuple[str, str], list[float]]]
 """By question and (run, pair), what each judgement is worth to the video: its rating, or 1 for a win, 0.5 for a tie."""
 WON = dict(zip(SIDES, (1.0, 0.5, 0.0), strict=True))
@@ -141,10 +141,10 @@ def _compared(judgements: Sequence[Judgement], methods: Sequence[str], contrasts
     left, right = (np.array([methods.index(judgement.methods[side]) for judgement in judgements]) for side in (0, 1))
     strengths = bradley_terry.fit(left, right, np.array([WON[str(one.value)] for one in judgements]), len(methods))
     values = contrasts @ strengths.values
-    if len(judgements) == 1:
-        return values, np.full((len(values), 2), np.nan), np.full(len(values), np.nan)
     raters, cases = np.array([one.rater for one in judgements]), np.array([one.case for one in judgements])
     crossed = Crossed(strengths.influences @ contrasts.T, raters, cases)
+    if not any(crossed.resampled):
+        return values, np.full((len(values), 2), np.nan), np.full(len(values), np.nan)
     independent = np.einsum("ci,ij,cj->c", contrasts, strengths.covariance, contrasts)
     errors = np.sqrt(np.maximum(crossed.variances, independent))
     reach = stats.t.ppf((1 + LEVEL) / 2, crossed.freedom) * errors

@@ -63,7 +63,7 @@ def correlate(
     if scores.empty:
         return [], {named.name: "no video is in the store as it was shown" for named in metrics}
     runs = dict(zip(scores["method"], scores["run"], strict=True))
-    board = aggregate(scores, metrics, by_domain=False)
+    board = aggregate(scores, metrics, statistics=False, slices=False)
     found: list[Correlation] = []
     absent: dict[str, str] = {}
     for named in metrics:

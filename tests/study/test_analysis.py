@@ -132,7 +132,7 @@ def test_who_always_wins_is_best_with_an_interval_that_says_how_far() -> None:
 
 
 def test_ties_alone_make_equals() -> None:
-    choices = compared([(rater, case, 0, 1, "tie") for rater in range(4) for case in range(4)])
+    choices = compared([(rater, case, 0, 1, "tie") for rater in range(6) for case in range(4)])
     verdict = verdict_on(among(2, StudyKind.pairwise), choices)
     assert [standing.value for standing in verdict.standings] == pytest.approx([0, 0], abs=1e-9)
     assert all(standing.is_best for standing in verdict.standings)
