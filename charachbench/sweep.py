@@ -81,8 +81,8 @@ def finish(settings: config.Config) -> None:
     metrics, store = build_metrics(settings), Store(Path(settings.results))
     benchmark = open_benchmark(settings, store)
     if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
-        leaderboard.show(*made, store.benchmark_folder(benchmark))
-        Console().out(page.write(store, benchmark, metrics, *made))
+        leaderboard.show(made, store.benchmark_folder(benchmark))
+        Console().out(page.write(store, benchmark, made.metrics, made.scores, made.board))
     destination(settings).send_leaderboard(store, benchmark, metrics)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from charachbench.leaderboard.board import Leaderboard
 from charachbench.leaderboard.collect import collect
 from charachbench.leaderboard.sets import SetNumbers
 from charachbench.store import Store, atomic_write
+from charachbench.study import columns
+from charachbench.study.scores import human_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,34 +31,49 @@ log = logging.getLogger(__name__)
 def execute(settings: Config) -> list[str]:
     """Make the tables; nothing can fail halfway."""
     store = Store(Path(settings.results))
-    benchmark, metrics = open_benchmark(settings, store), build_metrics(settings)
-    if (made := make(settings, benchmark, store, metrics)) is not None:
-        show(*made, store.benchmark_folder(benchmark))
+    benchmark = open_benchmark(settings, store)
+    if (made := make(settings, benchmark, store, build_metrics(settings))) is not None:
+        show(made, store.benchmark_folder(benchmark))
     return []
 
 
-def make(
-    settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence[NamedMetric]
-) -> tuple[pd.DataFrame, Leaderboard] | None:
-    """The tidy table of scores, and the leaderboard made of it; None, and a message, where nothing was generated."""
+@dataclass(frozen=True)
+class Made:
+    """A leaderboard, with what it was made of.
+
+    Attributes:
+        metrics: those that were configured and, after them, those of human studies.
+        scores: as ``collect`` gives them, of all of these.
+    """
+
+    metrics: tuple[NamedMetric, ...]
+    scores: pd.DataFrame
+    board: Leaderboard
+
+
+def make(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence[NamedMetric]) -> Made | None:
+    """The leaderboard of a benchmark; None, and a message, where nothing was generated."""
     scores = collect(store, benchmark, metrics, settings.leaderboard.methods)
     if scores.empty:
         log.info("no run of %s in %s yet: generate some first", benchmark.name, settings.results)
         return None
+    folder = store.benchmark_folder(benchmark)
+    scores, opinions = columns.join(scores, human_scores(folder), store.runs(benchmark), benchmark)
     board = aggregate(
         scores,
-        metrics,
+        (every := (*metrics, *opinions)),
         settings.leaderboard.aggregation,
-        noise=noise.read(store.benchmark_folder(benchmark)),
+        noise=noise.read(folder),
         sets=SetNumbers(store.cache / "sets"),
     )
-    return scores, replace(board, published=published.verdicts(board, published.read(settings.published)))
+    return Made(every, scores, replace(board, published=published.verdicts(board, published.read(settings.published))))
 
 
-def show(scores: pd.DataFrame, board: Leaderboard, folder: Path) -> None:
+def show(made: Made, folder: Path) -> None:
     """Write the tables and print the main one."""
     from rich.console import Console
 
+    scores, board = made.scores, made.board
     figures, comparisons = render.figures(board), render.comparisons(board)
     writers: dict[str, Callable[[Path], object]] = {
         "leaderboard.md": lambda path: path.write_text(render.markdown(board), encoding="utf-8"),

@@ -18,5 +18,5 @@ def execute(settings: Config) -> list[str]:
     store = Store(Path(settings.results))
     benchmark, metrics = open_benchmark(settings, store), build_metrics(settings)
     if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
-        Console().out(page.write(store, benchmark, metrics, *made))
+        Console().out(page.write(store, benchmark, made.metrics, made.scores, made.board))
     return []

@@ -108,5 +108,5 @@ def written(config: Config, store: Store, benchmark: Benchmark) -> tuple[Path, L
     metrics = build_metrics(config)
     made = leaderboard.make(config, benchmark, store, metrics)
     assert made is not None
-    leaderboard.show(*made, store.benchmark_folder(benchmark))
-    return page.write(store, benchmark, metrics, *made), made[1]
+    leaderboard.show(made, store.benchmark_folder(benchmark))
+    return page.write(store, benchmark, made.metrics, made.scores, made.board), made.board
