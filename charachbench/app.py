@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charachbench import __version__, config
-from charachbench.errors import UserError
+from charachbench import __version__, config, output
+from charachbench.errors import UserError, reason_for
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -50,6 +51,8 @@ def main() -> None:
     if "--version" in arguments:
         sys.stdout.write(f"charachbench {__version__}\n")
         return
+    if "log=json" in arguments:  # or errors would be text until the configuration is read
+        output.use("json")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # a scheduler's or a closed terminal's end is as Ctrl-C
             signal.signal(number, signal.default_int_handler)
@@ -57,11 +60,13 @@ def main() -> None:
         sys.argv[1:] = translate(arguments)
         sys.exit(_run())
     except UserError as error:
-        sys.stderr.write(f"charachbench: {error}\n")
-        sys.exit(2)
+        sys.exit(output.fail(str(error), 2))
     except KeyboardInterrupt:
-        sys.stderr.write("charachbench: interrupted; what is finished is kept, run the same command to go on\n")
-        sys.exit(130)
+        sys.exit(output.fail("interrupted; what is finished is kept, run the same command to go on", 130))
+    except Exception as error:
+        if not output.is_json():
+            raise
+        sys.exit(output.fail(reason_for(error), 1, traceback=traceback.format_exc()))
 
 
 def translate(arguments: list[str]) -> list[str]:
@@ -114,8 +119,8 @@ def _run() -> int:
         raise config.explain(error) from error
     if sweep.failures:
         count = len(sweep.failures)
-        sys.stderr.write(f"charachbench: {f'{count} failed, the first: ' if count > 1 else ''}{sweep.failures[0]}\n")
-        return 1
+        first = f"{f'{count} failed, the first: ' if count > 1 else ''}{sweep.failures[0]}"
+        return output.fail(first, 1, failures=sweep.failures)
     return 0
 
 

@@ -199,12 +199,16 @@ class Config:
     """cpu, cuda, cuda:1, mps, or auto: cuda where there is one, else cpu."""
     on_error: str = "continue"
     """continue: record a failed pair and go on; raise: stop at once."""
+    log: str = "text"
+    """text for people, or json: each line that is printed is an object of JSON."""
     results: str = "results"
     """The store."""
 
     def __post_init__(self) -> None:
         if self.on_error not in ("continue", "raise"):
             raise UserError(f"on_error: '{self.on_error}' is not known; accepted: continue, raise")
+        if self.log not in ("text", "json"):
+            raise UserError(f"log: '{self.log}' is not known; accepted: text, json")
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
 
@@ -213,6 +217,7 @@ SETTINGS = {
     "seed": "of all randomness (0)",
     "device": "auto, cpu, cuda, cuda:N, mps (auto)",
     "on_error": "continue or raise when a pair fails (continue)",
+    "log": "text or json, a line each: what is printed (text)",
     "results": "the folder where everything is kept (results)",
 }
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import math
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 
-from charachbench import config, keys
+from charachbench import config, keys, output
 from charachbench.errors import UserError, reason_for
+from charachbench.output import event
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,7 +32,7 @@ failures: list[str] = []
 def run_job(composed: DictConfig) -> None:
     """Execute the command of one composed configuration.
 
-    What fails is written down beside the job's log, where ``AfterSweep`` finds it whatever machine the job ran on;
+    What fails is written down beside the job's log, where ``Sweep`` finds it whatever machine the job ran on;
     so an exception ends this job alone, not the sweep.
     """
     from hydra.core.hydra_config import HydraConfig
@@ -38,9 +42,15 @@ def run_job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     settings: config.Config | None = None
-    ran = True
+    about: dict[str, Any] = {}
+    ran, start = True, time.perf_counter()
+    if in_sweep:
+        output.context["job"] = HydraConfig.get().job.num + 1
     try:
+        output.use(composed.log)
         settings = config.resolve(composed)
+        about = {"command": settings.command.name, "method": settings.method_name}
+        log.info("started: %s", " ".join(filter(None, about.values())), extra=event("job_started", **about))
         failed = execute(settings)
         if settings.command is config.Command.run and not in_sweep:
             finish(settings)
@@ -51,9 +61,11 @@ def run_job(composed: DictConfig) -> None:
                 raise
         failed, ran = [reason_for(error)], False
         if in_sweep:
-            log.error("%s", failed[0])
+            log.error("%s", failed[0], extra=event("job_failed", **about, reason=failed[0]))
     failures.extend(failed)
     if settings is not None:
+        took = time.perf_counter() - start
+        log.info("ended after %.2f s", took, extra=event("job_done", **about, ran=ran, failures=failed, seconds=took))
         plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
         job = {"ran": ran, "failed": failed, "settings": plain}
         (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
@@ -86,16 +98,40 @@ def finish(settings: config.Config) -> None:
     destination(settings).send_leaderboard(store, benchmark, metrics)
 
 
-class AfterSweep(Callback):
-    """Once all jobs of a multirun are over: one leaderboard for each benchmark, and what failed."""
+class Sweep(Callback):
+    """Before a multirun's jobs, how many they are; after them, one leaderboard for each benchmark, and what failed."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Count the jobs."""
+        output.use(config.log)
+        output.context["jobs"] = _count(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Gather what the jobs wrote down."""
+        output.context.clear()
         try:
             _after_sweep(Path(config.hydra.sweep.dir))
         except Exception as error:  # Hydra would make a warning of it, and the exit status 0
             failures.append(reason_for(error))
             log.error("%s", failures[-1], exc_info=not isinstance(error, UserError))
+
+
+def _count(composed: DictConfig) -> int | None:
+    """How many jobs the sweep will have; None where its sweeper decides that on its way."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    sweeper = composed.hydra.sweeper
+    if not sweeper._target_.endswith(".BasicSweeper"):
+        return None
+    given = [*(f"{key}={value}" for key, value in (sweeper.params or {}).items()), *composed.hydra.overrides.task]
+    values = {}  # of one that is given twice the last counts
+    try:
+        for override in OverridesParser.create().parse_overrides(given):
+            many = list(override.sweep_string_iterator()) if override.is_sweep_override() else [None]
+            values[override.get_key_element()] = len(many)
+    except HydraException:  # a pattern of names, say
+        return None
+    return math.prod(values.values())
 
 
 def _after_sweep(folder: Path) -> None:

@@ -204,7 +204,7 @@ def test_all_about_one(charachbench: Terminal) -> None:  # noqa: F811
 
 
 def test_all_about_one_that_runs_elsewhere(listed: Listed, capsys: pytest.CaptureFixture[str]) -> None:
-    methods._print_one(listed.rows["method", "upstream"], Console(width=200))
+    Console(width=200).print(methods._one(listed.rows["method", "upstream"]))
     said = capsys.readouterr().out
     assert f"repository    https://example.org/upstream at {COMMIT}, Python 3.10" in said
     assert "not set up" in said

@@ -136,6 +136,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
         (["method=still", "metrics.psnrr=null"], "metrics.psnrr: no such setting; did you mean 'psnr'?"),
         (["method=still", "metrics.nme.normaliser=iod"], "metrics.nme.normaliser: input should be 'inter_ocular'"),
         (["method=still", "on_error=ignore"], "on_error: 'ignore' is not known; accepted: continue, raise"),
+        (["method=still", "log=xml"], "log: 'xml' is not known; accepted: text, json"),
         (["method=still", "leaderboard.aggregation=mean"], "leaderboard.aggregation: "),
         (["method=still", "tracking.mode=on"], "tracking.mode: no such setting; accepted: _target_"),
         (["method=still", "tracking=wandb", "tracking.mode=on"], "tracking.mode: input should be 'offline', 'online'"),

@@ -68,6 +68,7 @@ def test_what_can_change_the_output_changes_the_key(tmp_path: Path, change: dict
     [
         {"results": "elsewhere"},
         {"on_error": "raise"},
+        {"log": "json"},
         {"device": "cuda"},
         {"tracking": {"_target_": "charachbench.tracking.Wandb", "mode": "online"}},
         {"metrics": {}},
@@ -137,6 +138,7 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "method_name",
         "device",
         "on_error",
+        "log",
         "results",
     }
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key

@@ -438,6 +438,7 @@ class TestFetch:
         assert (places / "thing.pth").read_bytes() == CONTENT
         assert command.execute(settings) == []
         assert "all there: thing" in caplog.text
+        assert caplog.records[-1].fields["rows"] == [{"name": "thing", "path": places / "thing.pth"}]
         assert len(Server.asked) == 1
 
     def test_offline_tells_where_to_get_it(self, places, monkeypatch):

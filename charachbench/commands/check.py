@@ -6,6 +6,7 @@ from pathlib import Path
 from charachbench.commands import open_benchmark, source
 from charachbench.config import Config
 from charachbench.errors import UserError
+from charachbench.output import event
 from charachbench.store import Store
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,10 @@ def execute(settings: Config) -> list[str]:
     except UserError as error:
         problems = list(dict.fromkeys([*problems, str(error)]))
     for problem in problems:
-        log.warning("%s", problem)
+        log.warning("%s", problem, extra=event("problem"))
     if problems:
         return problems
-    log.info(
-        "%s: %d characters, %d drivers, %d pairs",
-        benchmark.name, len(benchmark.characters), len(benchmark.drivers), len(benchmark.pairs),
-    )  # fmt: skip
+    counts = {name: len(getattr(benchmark, name)) for name in ("characters", "drivers", "pairs")}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    log.info("%s: %s", benchmark.name, said, extra=event("benchmark", benchmark=benchmark.name, **counts))
     return []

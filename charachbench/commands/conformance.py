@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charachbench import commands, conformance, provenance, tracks
+from charachbench import commands, conformance, output, provenance, tracks
 from charachbench.benchmark.toy.benchmark import Toy
 from charachbench.config import Config
 from charachbench.conformance import Finding, State
@@ -25,8 +25,6 @@ _STYLES = {State.ok: "green", State.fails: "bold red", State.skipped: "yellow"}
 
 def execute(settings: Config) -> list[str]:
     """Try the method and print the table; returns the checks that failed, or why they could not be done."""
-    from rich.console import Console
-
     chosen = settings.conformance
     for one in fields(chosen):
         if (value := getattr(chosen, one.name)) < LEAST[one.name]:
@@ -45,7 +43,7 @@ def execute(settings: Config) -> list[str]:
         seed=settings.seed,
         time_limit=chosen.time_limit,
     )
-    Console().print(table(str(settings.method_name), findings))
+    output.show("conformance", findings, table(str(settings.method_name), findings), method=settings.method_name)
     failed = [
         f"{settings.method_name}, {finding.check}: {finding.detail}"
         for finding in findings

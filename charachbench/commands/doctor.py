@@ -8,14 +8,14 @@ import netrc
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from charachbench import weights
+from charachbench import output, weights
 from charachbench.config import Config
-from charachbench.weights.status import State, status
+from charachbench.weights.status import State, Status, status
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,43 +42,37 @@ _STYLES = {State.found: "green", State.unverified: "yellow", State.wrong: "red",
 
 def execute(settings: Config) -> list[str]:
     """Print the report; returns what is broken and needed."""
-    from rich.console import Console
-
-    console = Console()
     machine, broken = _machine()
     codecs = {name: encode_error(name) for name in CODECS}
-    console.print(_weights(settings.weights.verify))
-    console.print(_table("Machine", machine))
-    console.print(
-        _table(
-            "Codecs",
-            [(name, f"no ({codecs[name]})" if codecs[name] else "yes", use) for name, (*_, use) in CODECS.items()],
-        )
-    )
-    console.print(_table("Disk", _disk({"results": Path(settings.results), "weights": weights.folders()[0]})))
-    console.print(_table("Packages", [*_tracking(), *_extras()]))
+    able = [(name, f"no ({codecs[name]})" if codecs[name] else "yes", use) for name, (*_, use) in CODECS.items()]
+    found = {name: status(name, settings.weights.verify) for name in (*weights.REGISTRY, *weights.HUB)}
+    rows = ({"name": name, **vars(here)} for name, here in found.items())
+    output.show("doctor", rows, _weights(found), section="weights")
+    _show("Machine", machine)
+    _show("Codecs", able)
+    _show("Disk", _disk({"results": Path(settings.results), "weights": weights.folders()[0]}))
+    _show("Packages", [*_tracking(), *_extras()])
     if settings.weights.online:
-        console.print(_table("Network", _network()))
+        _show("Network", _network())
     return broken + [
         f"codec {name}: cannot encode ({codecs[name]}); reinstall PyAV" for name in ESSENTIAL if codecs[name]
     ]
 
 
-def _table(title: str, rows: Iterable[tuple[str, ...]]) -> Table:
+def _show(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    rows = list(rows)
     table = Table(title=title, box=box.SIMPLE, show_header=False, title_justify="left", title_style="bold")
     for _ in range(max(map(len, rows), default=1)):
         table.add_column(overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    return table
+    output.show("doctor", rows, table, section=title.lower())
 
 
-def _weights(verify: bool) -> Table:
+def _weights(found: dict[str, Status]) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -92,9 +86,8 @@ def _weights(verify: bool) -> Table:
     for column in ("name", "state", "size", "for, licence, where"):
         right, whole = column == "size", column in ("name", "state", "size")  # names are to be copied
         table.add_column(column, overflow="fold", justify="right" if right else "left", no_wrap=whole)
-    for name in (*weights.REGISTRY, *weights.HUB):
+    for name, here in found.items():
         entry = weights.REGISTRY.get(name) or weights.HUB[name]
-        here = status(name, verify)
         by_hand = name in weights.REGISTRY and weights.REGISTRY[name].manual
         where = str(here.path) if here.path else "to get by hand" if by_hand else ""
         style = _STYLES[here.state]

@@ -6,6 +6,7 @@ from pathlib import Path
 from charachbench import config, provenance
 from charachbench.commands import detector, source
 from charachbench.config import Config
+from charachbench.output import event
 from charachbench.protocols import LandmarkSource
 from charachbench.store import Store
 
@@ -19,5 +20,5 @@ def execute(settings: Config) -> list[str]:
     benchmark = source(settings).open_characters(detector(settings), store.cache)
     device = provenance.resolve_device(settings.device)
     path = landmarks.build_gallery(benchmark, store.root / "galleries", store.cache, device)
-    log.info("%s\nuse it with: gallery=stored gallery.path=%s", path, path)
+    log.info("%s\nuse it with: gallery=stored gallery.path=%s", path, path, extra=event("file_written", path=path))
     return []

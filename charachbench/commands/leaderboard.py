@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charachbench import noise
+from charachbench import noise, output
 from charachbench.benchmark.types import Benchmark
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
@@ -71,8 +71,6 @@ def make(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
 
 def show(made: Made, folder: Path) -> None:
     """Write the tables and print the main one."""
-    from rich.console import Console
-
     scores, board = made.scores, made.board
     figures, comparisons = render.figures(board), render.comparisons(board)
     writers: dict[str, Callable[[Path], object]] = {
@@ -83,8 +81,13 @@ def show(made: Made, folder: Path) -> None:
         "comparisons.csv": lambda path: comparisons.to_csv(path, index=False),
         "scores.parquet": lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
     }
-    console = Console()
-    console.print(render.terminal(board))
+    rows = (
+        {"method": row.method, "made": row.made, "failed": row.failed}
+        | {"figures": {name: cell.value for name, cell in row.cells.items()}}
+        | {"intervals": {name: cell.interval for name, cell in row.cells.items()}}
+        for row in board.rows
+    )
+    output.show("leaderboard", rows, render.terminal(board), benchmark=board.benchmark, pairs=board.pairs)
     for name, write in writers.items():
         atomic_write(folder / name, write)
-        console.out(folder / name)
+        output.wrote(folder / name)

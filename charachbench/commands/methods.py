@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charachbench import about, config
+from charachbench import about, config, output
 from charachbench.commands import weights
 from charachbench.errors import UserError, reason_for
 from charachbench.generate import FOR_THE_HARNESS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from omegaconf import DictConfig
-    from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 GROUPS: dict[str, tuple[str, type[Loadable]]] = {
@@ -31,8 +32,7 @@ GROUPS: dict[str, tuple[str, type[Loadable]]] = {
 FOOTER = """charachbench methods method=NAME        all about one of them
 charachbench setup method=NAME          get the repository and environment that an external one needs
 charachbench weights method=NAME        get its weights
-charachbench conformance method=NAME    check it against the contract
-"""
+charachbench conformance method=NAME    check it against the contract"""
 
 
 @dataclass
@@ -70,6 +70,7 @@ def execute(settings: config.Config) -> list[str]:
     """Print the list, or all that is known of the chosen method."""
     from omegaconf import OmegaConf
     from rich.console import Console
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
@@ -77,13 +78,22 @@ def execute(settings: config.Config) -> list[str]:
     base = OmegaConf.structured(replace(settings, metrics={}))  # copied for each row
     if settings.method is not None:
         group = "landmarks" if settings.track is config.Track.landmarks else "method"
-        _print_one(describe(group, str(settings.method_name), lambda: base), console)
+        row = describe(group, str(settings.method_name), lambda: base)
+        output.show("methods", _told([row]), _one(row), console=console)
         return []
-    for group in GROUPS:
-        rows = [describe(group, name, partial(_compose, base, group, name, file)) for name, file in choices(group)]
-        _print_all(group, rows, console)
-    console.print(FOOTER, end="", markup=False, highlight=False)
+    found = {
+        group: [describe(group, name, partial(_compose, base, group, name, file)) for name, file in choices(group)]
+        for group in GROUPS
+    }
+    tables = [_all(group, rows, console.is_terminal) for group, rows in found.items()]
+    output.show("methods", _told(chain(*found.values())), *tables, Text(FOOTER), console=console)
     return []
+
+
+def _told(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """The rows for programs."""
+    for row in rows:
+        yield {**vars(row), "weights": [{"name": need.name, "path": need.there()} for need in row.weights]}
 
 
 def choices(group: str) -> list[tuple[str, Traversable]]:
@@ -186,13 +196,13 @@ def _track(node: dict[str, Any]) -> str:
     return "landmarks" if node.get("retargeting") is None else "retargeting"
 
 
-def _print_all(group: str, rows: list[Row], console: Console) -> None:
+def _all(group: str, rows: list[Row], stacked: bool) -> Table:
+    """A line for each; several, on a terminal."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=GROUPS[group][0], box=box.SIMPLE, title_justify="left", title_style="bold")
-    stacked = console.is_terminal
     for column in ("name, kind, track", "needs", "what it is, licence"):
         table.add_column(column, overflow="fold", no_wrap=column != "what it is, licence")
     for row in rows:
@@ -202,7 +212,7 @@ def _print_all(group: str, rows: list[Row], console: Console) -> None:
             Text("\n" if stacked else ", ").join(_needs(row)),
             Text("\n" if stacked else "; ").join(_summary(row)),
         )
-    console.print(table)
+    return table
 
 
 def _needs(row: Row) -> Iterator[Text]:
@@ -251,7 +261,8 @@ def _style(well: bool) -> str:
     return "green" if well else "red"
 
 
-def _print_one(row: Row, console: Console) -> None:
+def _one(row: Row) -> Table:
+    """All that is known of it."""
     from rich.table import Table
     from rich.text import Text
 
@@ -270,4 +281,4 @@ def _print_one(row: Row, console: Console) -> None:
     for name, text in entries:
         if text:
             grid.add_row(Text(name, "bold", no_wrap=True), Text(text, overflow="fold"))
-    console.print(grid)
+    return grid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from charachbench import noise
+from charachbench import noise, output
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 def execute(settings: Config) -> list[str]:
     """Measure, print, and keep it for the tables; a metric that cannot be scored is told, and no failure."""
-    from rich.console import Console
     from rich.table import Table
 
     if settings.noise.pairs < 1:
@@ -43,10 +42,9 @@ def execute(settings: Config) -> list[str]:
         if not each.reason:
             figures = [each.differences.get(change) for change in changes]
             table.add_row(name, *("–" if figure is None else f"{figure:.2g}" for figure in figures))
-    console = Console()
-    console.print(table)
+    output.show("noise", ({"metric": name, **vars(each)} for name, each in noises.items()), table)
     for name, each in noises.items():
         if each.reason:
             log.info("%s: not measured: %s", name, each.reason)
-    console.out(noise.write(store.benchmark_folder(benchmark), noises))
+    output.wrote(noise.write(store.benchmark_folder(benchmark), noises))
     return []

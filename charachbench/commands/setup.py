@@ -5,6 +5,7 @@ import logging
 from charachbench.commands import weights
 from charachbench.config import Config
 from charachbench.generate import build_method
+from charachbench.output import event
 from charachbench.weights.download import Downloader
 
 log = logging.getLogger(__name__)
@@ -19,5 +20,5 @@ def execute(settings: Config) -> list[str]:
     if not failures and (lacking := method.lacks()):  # weights of the user's own, say
         return [lacking]
     if not failures:
-        log.info("%s: ready", settings.method_name)
+        log.info("%s: ready", settings.method_name, extra=event("method_ready", method=settings.method_name))
     return failures

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from charachbench import output
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
@@ -49,10 +50,7 @@ def execute(settings: Config) -> list[str]:
 
 def show(validation: report.Validation, folder: Path) -> None:
     """Write tables and pictures, and print the main table."""
-    from rich.console import Console
-
     folder.mkdir(exist_ok=True)
-    console = Console()
     for name, text in (
         ("responses.csv", report.comma_separated(validation)),
         ("validation.md", report.markdown(validation)),
@@ -60,11 +58,19 @@ def show(validation: report.Validation, folder: Path) -> None:
         atomic_write(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))  # type: ignore[misc]
     pictures = {}
     if validation.responses:
-        console.print(report.terminal(validation))
+        rows = (
+            {"metric": one.named.name, "corruption": one.corruption, "claimed": one.claimed}
+            | {"correlation": one.correlation, "values": one.values}
+            for one in validation.responses
+        )
+        output.show(
+            "validation", rows, report.terminal(validation),
+            benchmark=validation.benchmark, pairs=validation.pairs, absent=validation.absent,
+        )  # fmt: skip
         pictures["responses.png"] = drawing.heat_map(validation)
     if validation.biases:
         pictures["bias.png"] = drawing.lines(validation.biases)
     for name, figure in pictures.items():
         atomic_write(folder / name, lambda path, figure=figure: drawing.save(figure, path))  # type: ignore[misc]
     for name in ("validation.md", "responses.csv", *pictures):
-        console.out(folder / name)
+        output.wrote(folder / name)

@@ -12,6 +12,7 @@ from typing import Any
 from charachbench import config, weights
 from charachbench.config import Config
 from charachbench.errors import UserError
+from charachbench.output import event
 from charachbench.weights import bundle, hub
 from charachbench.weights.download import Downloader, DownloadError
 
@@ -145,7 +146,7 @@ def fetch(wanted: list[Need], downloader: Downloader) -> list[str]:
     failures = []
     missing = [need for need in wanted if need.there() is None]
     if not missing:
-        log.info("all there: %s", ", ".join(dict.fromkeys(need.name for need in wanted)))
+        log.info("all there: %s", ", ".join(dict.fromkeys(need.name for need in wanted)), extra=_told(wanted))
         return []
     for need in missing:
         try:
@@ -156,8 +157,12 @@ def fetch(wanted: list[Need], downloader: Downloader) -> list[str]:
             failures.append(f"{need.name}: {error}; {_by_hand(need)}")
         else:
             log.info("%s: %s", need.name, need.there())
-    log.info("%d of %d there", len(wanted) - len(failures), len(wanted))
+    log.info("%d of %d there", len(wanted) - len(failures), len(wanted), extra=_told(wanted))
     return failures
+
+
+def _told(wanted: list[Need]) -> dict[str, Any]:
+    return event("weights", rows=[{"name": need.name, "path": need.there()} for need in wanted])
 
 
 def _get(need: Need, downloader: Downloader) -> None:
