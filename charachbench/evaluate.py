@@ -18,7 +18,8 @@ import numpy as np
 from charachbench import config, keys, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
-from charachbench.progress import track
+from charachbench.output import event
+from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
 from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_json
 
@@ -136,7 +137,8 @@ class Loader:
                     named.metric.load(provenance.resolve_device(self._device))
                 except Exception as error:
                     self.reasons[named.name] = reason_for(error)
-                    log.error("%s failed: %s", named.name, self.reasons[named.name])
+                    told = event("metric_failed", metric=named.name, reason=self.reasons[named.name])
+                    log.error("%s failed: %s", named.name, self.reasons[named.name], extra=told)
         if reason := self.reasons[named.name]:
             raise UserError(reason)
 
@@ -164,6 +166,8 @@ def evaluate(
     todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
     load = load or Loader(settings.device)
+    scored_before = sorted(finished.keys() - {pair.name for pair in todo})
+    stage = Stage("score", run.info.method_name, run.info.key, len(finished), scored_before)
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
@@ -185,16 +189,21 @@ def evaluate(
                 unloaded = load.reasons.get(name)
                 where = name if unloaded else f"{name} of {run.info.method_name}, pair {pair.name}"
                 if not unloaded:
-                    log.error("%s failed: %s", where, score["reason"])
+                    said = f"{where} failed: {score['reason']}"
+                    stage.tell("score_failed", pair.name, said, reason=score["reason"], ends=False, metric=name)
                 tally.errors[where] = score["reason"]
                 if settings.on_error == "raise":
                     raise UserError(f"{where} failed: {score['reason']}")
+        seconds = sum(score["seconds"] for score in new.values())
+        said = f"{run.info.method_name}: pair {pair.name} was scored in {seconds:.2f} s"
+        stage.tell("pair_scored", pair.name, said, scores=len(new), seconds=seconds)
 
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with stage, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         try:
             attempts = [pool.submit(attempt, pair, wait=False) for pair in todo]
             elsewhere = []
-            for pair, future in track(list(zip(todo, attempts, strict=True)), f"score {run.info.method_name}"):
+            for pair, future in zip(todo, attempts, strict=True):
+                stage.current = pair.name
                 if (new := future.result()) is None:
                     elsewhere.append(pair)
                 else:
@@ -202,8 +211,9 @@ def evaluate(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    for pair in elsewhere:
-        count(pair, attempt(pair, wait=True) or {})
+        for pair in elsewhere:
+            stage.current = pair.name
+            count(pair, attempt(pair, wait=True) or {})
     return tally
 
 

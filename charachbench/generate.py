@@ -17,7 +17,7 @@ from typing import Any
 from charachbench import config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
-from charachbench.progress import track
+from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
 
@@ -30,12 +30,18 @@ FOR_THE_HARNESS = ("about", "control", "given")
 
 @dataclass
 class Outcome:
-    """What became of the pairs of one run."""
+    """What became of the pairs of one run.
+
+    Attributes:
+        failed: by name, why.
+        seconds: that all that were made took, but for loading the method.
+    """
 
     run: Run
     made: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def build_method(settings: config.Config) -> Method:
@@ -95,18 +101,30 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     outcome = Outcome(run)
     reused: dict[str, Entry] = {}
 
-    def attempt(pair: Pair, *, wait: bool) -> bool:
+    def attempt(pair: Pair, stage: Stage, *, wait: bool) -> bool:
         """False where another process works on the pair."""
         entry, inputs = to_do[pair.name]
+        stage.current, said = pair.name, f"{info.method_name}: pair {pair.name}"
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return False
             if worker.is_finished(entry):
                 reused[pair.name] = entry
-            elif (reason := worker.work(pair, entry, inputs)) is None:
+                stage.tell("pair_reused", pair.name, f"{said} was made by another process")
+                return True
+            loading = worker.load_seconds
+            with _Timer() as working:
+                reason = worker.work(pair, entry, inputs)
+            took = working.seconds - (worker.load_seconds - loading)
+            if reason is None:
                 outcome.made.append(pair.name)
-            else:
-                outcome.failed[pair.name] = reason
+                outcome.seconds += took
+                stage.tell("pair_made", pair.name, f"{said} was made in {took:.2f} s", seconds=took)
+                return True
+            outcome.failed[pair.name] = reason
+            stage.tell("pair_failed", pair.name, f"{said} failed: {reason}", reason=reason, seconds=took)
+            if settings.on_error == "raise":
+                raise UserError(f"pair {pair.name} failed: {reason}")
             return True
 
     to_do: dict[str, tuple[Entry, dict[str, str]]] = {}
@@ -124,9 +142,10 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     try:
         expected = [pair for pair in seen.pairs if pair.name in to_do]
         method.expect(expected)
-        elsewhere = [pair for pair in track(expected, info.method_name) if not attempt(pair, wait=False)]
-        for pair in elsewhere:  # done by then, or left over by a process that died
-            attempt(pair, wait=True)
+        with Stage("generate", info.method_name, info.key, len(seen.pairs), list(reused)) as stage:
+            elsewhere = [pair for pair in expected if not attempt(pair, stage, wait=False)]
+            for pair in elsewhere:  # done by then, or left over by a process that died
+                attempt(pair, stage, wait=True)
     finally:
         method.close()
     run.use_again(benchmark, reused)
@@ -144,7 +163,7 @@ class _Worker:
     device: str = ""
     loaded: bool = False
     load_error: tuple[Exception, TracebackType | None] | None = None
-    load_seconds: float | None = None
+    load_seconds: float = 0.0
     warned: bool = False
 
     def __post_init__(self) -> None:
@@ -183,7 +202,7 @@ class _Worker:
             "code": provenance.code(),
             "packages": provenance.packages(),
         }
-        if self.load_seconds is None:
+        if not self.device:
             with _Timer() as loading:
                 self.device = provenance.resolve_device(self.settings.device)  # imports torch
             self.load_seconds = loading.seconds
@@ -199,10 +218,6 @@ class _Worker:
             entry.write_log(printed)
         record["finished"] = datetime.now(UTC).isoformat()
         write_json(entry.folder / "record.json", record)
-        if reason is not None:
-            log.error("%s: pair %s failed: %s", self.run.info.method_name, pair.name, reason)
-            if self.settings.on_error == "raise":
-                raise UserError(f"pair {pair.name} failed: {reason}")
         return reason
 
     def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
@@ -254,7 +269,7 @@ class _Worker:
             except Exception as error:
                 self.load_error = error, error.__traceback__
                 raise
-            self.load_seconds, self.loaded = (self.load_seconds or 0.0) + loading.seconds, True
+            self.load_seconds, self.loaded = self.load_seconds + loading.seconds, True
 
 
 def _write_pictures(pair: Pair, animation: Animation, entry: Entry) -> None:

@@ -1,5 +1,7 @@
 """A benchmark, methods and metrics so small that the harness itself is all there is to test."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,15 @@ class Roll(Method):
         count = self.frames or len(pair.driver.video)
         frames = np.stack([np.roll(pair.character.image, self.step * index + seed, axis=1) for index in range(count)])
         return Animation(Video(frames, pair.driver.video.fps))
+
+
+class Loud(Roll):
+    """Prints, and so does a library of it that knows nothing of Python."""
+
+    def animate(self, pair: Pair, seed: int) -> Animation:
+        sys.stdout.write(f"rolling {pair.name}\n")
+        os.write(2, b"\rlibrary 50%\rlibrary 100%\n")
+        return super().animate(pair, seed)
 
 
 class Spy(Method):

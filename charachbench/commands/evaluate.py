@@ -7,6 +7,7 @@ from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.evaluate import Loader, Tally, build_metrics, evaluate
 from charachbench.generate import describe_run
+from charachbench.output import event
 from charachbench.store import Run, Store
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,10 @@ def execute(settings: Config) -> list[str]:
 
 def report(run: Run, tally: Tally) -> list[str]:
     """Say what was done; returns the scores that failed."""
+    name, counts = run.info.method_name, {"scored": tally.scored, "reused": tally.reused, "failed": len(tally.errors)}
+    told = event("scores_done", method=name, run=run.info.key, **counts)
     if not tally.scored:
-        log.info("%s: %d scores, nothing to evaluate", run.info.method_name, tally.reused)
+        log.info("%s: %d scores, nothing to evaluate", name, tally.reused, extra=told)
     else:
-        log.info("%s: %d scores, %d already in the store", run.info.method_name, tally.scored, tally.reused)
+        log.info("%s: %d scores, %d already in the store", name, tally.scored, tally.reused, extra=told)
     return [f"{where}: {reason}" for where, reason in tally.errors.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.generate import Outcome, generate
+from charachbench.output import event
 from charachbench.store import Store
 
 log = logging.getLogger(__name__)
@@ -20,9 +21,13 @@ def execute(settings: Config) -> list[str]:
 def report(outcome: Outcome) -> list[str]:
     """Say what was done; returns the pairs that failed."""
     info = outcome.run.info
-    total = len(outcome.made) + len(outcome.reused) + len(outcome.failed)
-    parts = [f"{len(outcome.made)} generated", f"{len(outcome.reused)} already in the store"]
-    parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
-    done = "nothing to generate" if len(outcome.reused) == total else ", ".join(parts)
-    log.info("%s on %s: %d pairs, %s", info.method_name, info.benchmark["name"], total, done)
+    counts = {name: len(getattr(outcome, name)) for name in ("made", "reused", "failed")}
+    total, each = sum(counts.values()), outcome.seconds / counts["made"] if counts["made"] else None
+    parts = [f"{counts['made']} generated", f"{counts['reused']} already in the store"]
+    parts += [f"{counts['failed']} failed"] if counts["failed"] else []
+    parts += [f"{each:.2f} s a pair"] if each is not None else []
+    done = "nothing to generate" if counts["reused"] == total else ", ".join(parts)
+    name, benchmark = info.method_name, info.benchmark["name"]
+    told = event("run_done", method=name, run=info.key, benchmark=benchmark, total=total, **counts, seconds_a_pair=each)
+    log.info("%s on %s: %d pairs, %s", name, benchmark, total, done, extra=told)
     return [f"{info.method_name}, pair {pair}: {reason}" for pair, reason in outcome.failed.items()]

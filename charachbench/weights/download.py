@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from charachbench import __version__, weights
+from charachbench.progress import terminal
 from charachbench.weights.registry import Repository, Weights
 
 if TYPE_CHECKING:
@@ -164,7 +164,6 @@ class Downloader:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A bar with size and speed where somebody looks at a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
@@ -174,6 +173,6 @@ def _progress() -> Iterator[Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    console, hidden = Console(stderr=True), not sys.stderr.isatty()
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+    console = terminal()
+    with Progress(*columns, console=console, transient=True, disable=console is None) as progress:
         yield progress
