@@ -83,8 +83,6 @@ def execute(settings: config.Config) -> list[str]:
 
 def finish(settings: config.Config) -> None:
     """Rebuild the leaderboard and its page once the videos are scored, and show it where results are tracked."""
-    from rich.console import Console
-
     from charachbench.commands import destination, leaderboard, open_benchmark
     from charachbench.evaluate import build_metrics
     from charachbench.report import page
@@ -94,7 +92,7 @@ def finish(settings: config.Config) -> None:
     benchmark = open_benchmark(settings, store)
     if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
         leaderboard.show(made, store.benchmark_folder(benchmark))
-        Console().out(page.write(store, benchmark, made.metrics, made.scores, made.board))
+        output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
     destination(settings).send_leaderboard(store, benchmark, metrics)
 
 

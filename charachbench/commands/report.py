@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from charachbench import output
 from charachbench.commands import leaderboard, open_benchmark
 from charachbench.config import Config
 from charachbench.evaluate import build_metrics
@@ -13,10 +14,8 @@ from charachbench.store import Store
 
 def execute(settings: Config) -> list[str]:
     """Write the page; nothing can fail halfway."""
-    from rich.console import Console
-
     store = Store(Path(settings.results))
     benchmark, metrics = open_benchmark(settings, store), build_metrics(settings)
     if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
-        Console().out(page.write(store, benchmark, made.metrics, made.scores, made.board))
+        output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
     return []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
+from charachbench.output import event
 from charachbench.store import Store
 from charachbench.study import design, page
 
@@ -23,5 +24,6 @@ def execute(settings: Config) -> list[str]:
         "number from 1 to %d (%s?rater=1, ...); keep %s to yourself, and put what comes back into %s",
         settings.study.name, len(study.methods), len(study.cases), len(study.raters), len(study.raters[0]), index,
         page.FOLDER, len(study.raters), page.INDEX, design.KEY_FILE, folder / design.RESPONSES,
+        extra=event("study", page=index, methods=len(study.methods), cases=len(study.cases), raters=len(study.raters)),
     )  # fmt: skip
     return []

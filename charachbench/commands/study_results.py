@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from charachbench import output
 from charachbench.benchmark.types import Benchmark
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
@@ -68,15 +69,17 @@ def execute(settings: Config) -> list[str]:
 
 def show(results: report.Results, folder: Path) -> None:
     """Write the tables and what the leaderboard reads, and print the main tables."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(report.terminal(results))
+    rows = [
+        {"question": verdict.question, "method": results.study.methods[standing.method], **vars(standing)}
+        for verdict in results.verdicts
+        for standing in verdict.standings
+    ]
+    output.show("study_results", rows, report.terminal(results), study=results.name, raters=len(results.raters))
     for name, text in (("results.md", report.markdown(results)), ("results.csv", report.comma_separated(results))):
         atomic_write(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-        console.out(folder / name)
+        output.wrote(folder / name)
     judgements = [judgement for rater in results.raters for judgement in rater.judgements]
-    console.out(scores.write(folder, scores.of(results.name, results.study, judgements)))
+    output.wrote(scores.write(folder, scores.of(results.name, results.study, judgements)))
 
 
 def _as_shown(table: pd.DataFrame, study: Study, benchmark: Benchmark, store: Store) -> pd.DataFrame:
