@@ -70,7 +70,10 @@ def test_a_sweep_is_told_in_json_lines(tmp_path: Path) -> None:
     (board,) = named(out, "leaderboard")
     assert [(row["made"], row["failed"]) for row in board["rows"]] == [(2, 1), (2, 1)]
     assert all(isinstance(row["figures"]["brightness"], float) for row in board["rows"])
-    assert [Path(event["path"]).suffix for event in named(out, "file_written")] == [".md", ".csv", ".tex", ".parquet"]
+    assert [Path(event["path"]).name for event in named(out, "file_written")] == [
+        "leaderboard.md", "leaderboard.tex", "leaderboard.csv", "leaderboard.parquet", "comparisons.csv",
+        "scores.parquet", "index.html",
+    ]  # fmt: skip
     others = [event["message"] for event in named(out, "message") + named(err, "message")]
     assert any("Launching 2 jobs locally" in message for message in others)  # of Hydra
     assert others.count("rolling c0__d0") == others.count("rolling c2__d0") == 2

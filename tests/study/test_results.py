@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charachbench.commands import leaderboard, open_benchmark, study_results
 from charachbench.commands import study as study_command
-from charachbench.commands import study_results
 from charachbench.config import Config, StudyConfig, StudyKind
 from charachbench.errors import UserError
+from charachbench.evaluate import build_metrics
+from charachbench.leaderboard import render
+from charachbench.store import Store, write_json
 from charachbench.study import scores
 from charachbench.study.scores import human_scores
 from tests.study.conftest import QUALITY
@@ -197,3 +200,45 @@ def test_a_single_method_can_be_rated(config: Config) -> None:
     assert "Differences" not in text
     assert "Bold" not in text
     assert "| brightness | 1 | – |" in text
+
+
+def test_what_raters_think_is_a_column_of_the_leaderboard(config: Config) -> None:
+    config = studied(config, cases=6)
+    store = Store(Path(config.results))
+    benchmark, metrics = open_benchmark(config, store), build_metrics(config)
+    before = leaderboard.make(config, benchmark, store, metrics)
+    study_results.execute(config)
+    made = leaderboard.make(config, benchmark, store, metrics)
+    assert before is not None
+    assert made is not None
+    column = made.board.column("human_overall")
+    assert column is not None
+    assert (column.family, column.unit, column.direction, column.pairs) == ("human", "of 10", "up", 6)
+    assert "raters of a video 20" in column.protocol
+    rows = {row.name: row.cells["human_overall"] for row in made.board.rows}
+    thought = {name: rows[name].value or 0.0 for name in QUALITY}
+    assert list(thought) == sorted(thought, key=lambda name: -thought[name])
+    assert thought["first_method"] == pytest.approx(QUALITY["first_method"], abs=0.5)
+    assert rows["first_method"].rank == 1
+    assert rows["frozen_control"].value is None
+    assert rows["frozen_control"].reason == "was not shown in the study"
+    kept = before.board.column("brightness")
+    assert kept is not None
+    assert made.board.column("brightness") == kept  # other columns are as they were
+    assert "human_overall" in render.markdown(made.board)
+
+
+def test_videos_that_were_made_anew_are_not_what_raters_saw(config: Config) -> None:
+    config = studied(config, cases=6)
+    study_results.execute(config)
+    store = Store(Path(config.results))
+    benchmark, metrics = open_benchmark(config, store), build_metrics(config)
+    for run in store.runs(benchmark):
+        for entry, record in run.finished(benchmark).values():
+            if run.info.method_name == "first_method":
+                write_json(entry.folder / "record.json", record | {"outputs": {"video.mkv": "0" * 64}})
+    made = leaderboard.make(config, benchmark, store, metrics)
+    assert made is not None
+    rows = {row.name: row.cells["human_overall"].value for row in made.board.rows}
+    assert rows["first_method"] is None
+    assert rows["second_method"] is not None
