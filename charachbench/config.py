@@ -203,6 +203,8 @@ class Config:
     """text for people, or json: each line that is printed is an object of JSON."""
     results: str = "results"
     """The store."""
+    report: bool = True
+    """Whether a run, or a sweep, ends with the page."""
 
     def __post_init__(self) -> None:
         if self.on_error not in ("continue", "raise"):
@@ -219,6 +221,7 @@ SETTINGS = {
     "on_error": "continue or raise when a pair fails (continue)",
     "log": "text or json, a line each: what is printed (text)",
     "results": "the folder where everything is kept (results)",
+    "report": "whether a run ends with the page (true)",
 }
 
 

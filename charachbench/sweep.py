@@ -92,7 +92,8 @@ def finish(settings: config.Config) -> None:
     benchmark = open_benchmark(settings, store)
     if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
         leaderboard.show(made, store.benchmark_folder(benchmark))
-        output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
+        if settings.report:
+            output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
     destination(settings).send_leaderboard(store, benchmark, metrics)
 
 
@@ -143,7 +144,17 @@ def _after_sweep(folder: Path) -> None:
         failures.extend(job["failed"])
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
         if job["ran"] and isinstance(settings, config.Config) and settings.command is config.Command.run:
-            shown = ("track", "benchmark", "detector", "metrics", "leaderboard", "tracking", "results")
+            shown = (
+                "track",
+                "benchmark",
+                "detector",
+                "metrics",
+                "leaderboard",
+                "published",
+                "tracking",
+                "results",
+                "report",
+            )
             boards[keys.digest({name: job["settings"][name] for name in shown})] = settings
     started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
     if len(jobs) < len(started):

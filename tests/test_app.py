@@ -30,6 +30,7 @@ class Terminal:
     def __call__(self, *arguments: str, fakes: bool = True) -> tuple[int, str]:
         """Exit status, and all that was printed."""
         settings = [f"results={self.results}", *(FAKES if fakes else [])]
+        settings += [] if any(argument.startswith("report") for argument in arguments) else ["report=false"]
         self.monkeypatch.setattr(sys, "argv", ["charachbench", *arguments, *settings])
         self.monkeypatch.setattr(sweep, "failures", [])
         status = 0
@@ -52,12 +53,12 @@ def charachbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
-    status, printed = charachbench("method=roll")
+    status, printed = charachbench("method=roll", "report=true")
     assert status == 0
     assert "roll on tiny: 6 pairs, 6 generated, 0 already in the store" in printed
-    for suffix in ("md", "csv", "tex"):
-        (path,) = charachbench.results.glob(f"*/leaderboard.{suffix}")
-        assert path.name in printed
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.parquet", "report/index.html"):
+        (path,) = charachbench.results.glob(f"*/{name}")
+        assert str(path) in printed
         assert "roll" in path.read_text()
     before = charachbench.table()
     status, printed = charachbench("method=roll")
@@ -286,7 +287,7 @@ def test_help_names_commands_groups_and_choices(charachbench: Terminal) -> None:
 
 
 def command(results: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "charachbench", f"results={results}", *FAKES, *arguments]
+    return [sys.executable, "-m", "charachbench", f"results={results}", *FAKES, "report=false", *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -140,6 +140,9 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "on_error",
         "log",
         "results",
+        "report",
+        "study",
+        "published",
     }
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
 

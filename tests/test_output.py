@@ -72,7 +72,7 @@ def test_a_sweep_is_told_in_json_lines(tmp_path: Path) -> None:
     assert all(isinstance(row["figures"]["brightness"], float) for row in board["rows"])
     assert [Path(event["path"]).name for event in named(out, "file_written")] == [
         "leaderboard.md", "leaderboard.tex", "leaderboard.csv", "leaderboard.parquet", "comparisons.csv",
-        "scores.parquet", "index.html",
+        "scores.parquet",
     ]  # fmt: skip
     others = [event["message"] for event in named(out, "message") + named(err, "message")]
     assert any("Launching 2 jobs locally" in message for message in others)  # of Hydra

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEAN_RANK = "mean_rank"
+FIGURES = (
+    "benchmark", "over", "part", "method", "run", "control", "random", "given", "made", "failed", "pairs", "metric",
+    "family", "unit", "direction", "value", "low", "high", "rank", "tied", "scored_pairs", "samples",
+    "reference_samples", "signature", "caveat",
+)  # fmt: skip
+COMPARISONS = (
+    "benchmark", "metric", "unit", "direction", "first", "second", "pairs", "difference", "low", "high", "p",
+    "significant",
+)  # fmt: skip
 
 
 class Style(NamedTuple):
@@ -171,24 +180,29 @@ def figures(board: Leaderboard) -> pd.DataFrame:
             for column in own.columns:
                 rows.append(_tidy(own, kind, name, row, column))
     rows += list(_tidy_ranks(board))
-    return pd.DataFrame(rows).astype({"samples": "Int64", "reference_samples": "Int64"})
+    return pd.DataFrame(rows, columns=list(FIGURES)).astype({"samples": "Int64", "reference_samples": "Int64"})
 
 
-def _tidy(board: Leaderboard, kind: str, part: str, row: Row, column: Column) -> dict[str, Any]:
+def _tidy(board: Leaderboard, kind: str, part: str, row: Row, column: Column) -> tuple[Any, ...]:
     cell = row.cells[column.name]
-    low, high = cell.interval or (None, None)
-    samples, references = cell.samples or (None, None)
-    return {
-        "benchmark": board.benchmark, "over": kind, "part": part, "method": row.method, "run": row.run,
-        "control": row.control, "random": row.random, "given": row.given, "made": row.made, "failed": row.failed,
-        "pairs": board.pairs, "metric": column.name, "family": column.family, "unit": column.unit,
-        "direction": column.direction, "value": cell.value, "low": low, "high": high, "rank": cell.rank,
-        "tied": cell.tied, "scored_pairs": cell.pairs, "samples": samples, "reference_samples": references,
-        "signature": column.signature, "caveat": column.caveat,
-    }  # fmt: skip
+    of_row = (
+        board.benchmark,
+        kind,
+        part,
+        row.method,
+        row.run,
+        row.control,
+        row.random,
+        row.given,
+        row.made,
+        row.failed,
+    )
+    of_column = (board.pairs, column.name, column.family, column.unit, column.direction)
+    of_cell = (cell.value, *(cell.interval or (None, None)), cell.rank, cell.tied, cell.pairs)
+    return (*of_row, *of_column, *of_cell, *(cell.samples or (None, None)), column.signature, column.caveat)
 
 
-def _tidy_ranks(board: Leaderboard) -> Iterator[dict[str, Any]]:
+def _tidy_ranks(board: Leaderboard) -> Iterator[tuple[Any, ...]]:
     if board.ranking is None:
         return
     column = Column(MEAN_RANK, "rank", "", "down", board.ranking.pairs, 2, MEAN_RANK, "")
@@ -204,16 +218,12 @@ def comparisons(board: Leaderboard) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        {
-            "benchmark": board.benchmark, "metric": column.name, "unit": column.unit, "direction": column.direction,
-            "first": c.first, "second": c.second, "pairs": c.pairs, "difference": c.difference,
-            "low": c.interval and c.interval[0], "high": c.interval and c.interval[1], "p": c.p,
-            "significant": c.significant,
-        }
+        (board.benchmark, column.name, column.unit, column.direction, c.first, c.second, c.pairs, c.difference,
+         *(c.interval or (None, None)), c.p, c.significant)
         for column in board.columns
         for c in column.comparisons
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(COMPARISONS))
 
 
 def latex(board: Leaderboard) -> str:
