@@ -59,7 +59,7 @@ def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
     for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.parquet", "report/index.html"):
         (path,) = charachbench.results.glob(f"*/{name}")
         assert str(path) in printed
-        assert "roll" in path.read_text()
+        assert b"roll" in path.read_bytes()
     before = charachbench.table()
     status, printed = charachbench("method=roll")
     assert status == 0
