@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -249,7 +250,7 @@ def _score(
         start = time.perf_counter()
         metric = named.metric
         score: dict[str, Any] = {"metric": named.name, "signature": named.signature, "unit": metric.unit}
-        try:
+        with judged(score):
             require(pair, metric)
             load(named)
             if sample is None:
@@ -267,16 +268,27 @@ def _score(
                 "array": path.name,
                 "reference": reference and reference.key,
             }
-        except Unscored as unscored:
-            score |= {"status": "unscored", "reason": str(unscored)}
-        except StoreError:
-            raise
-        except UserError as error:
-            score |= {"status": "error", "reason": str(error)}
-        except Exception as error:
-            score |= {"status": "error", "reason": reason_for(error), "traceback": traceback.format_exc()}
         scores[key] = score | {"seconds": round(time.perf_counter() - start, 4)}
     return scores
+
+
+@contextlib.contextmanager
+def judged(score: dict[str, Any]) -> Iterator[None]:
+    """What ends the block ends the score, too: as ``unscored`` or ``error``, with the reason.
+
+    Raises:
+        StoreError: the store itself fails.
+    """
+    try:
+        yield
+    except Unscored as unscored:
+        score |= {"status": "unscored", "reason": str(unscored)}
+    except StoreError:
+        raise
+    except UserError as error:
+        score |= {"status": "error", "reason": str(error)}
+    except Exception as error:
+        score |= {"status": "error", "reason": reason_for(error), "traceback": traceback.format_exc()}
 
 
 def finite(array: np.ndarray) -> np.ndarray:

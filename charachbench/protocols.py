@@ -323,6 +323,11 @@ class Metric(ABC):
         """Whether it looks through a network with random weights: its name must then end in ``_random``."""
         return False
 
+    @property
+    def of_set(self) -> bool:
+        """Whether its number is one of all pairs together, not the mean of the pairs' own."""
+        return type(self).summarise is not Metric.summarise
+
     def protocol(self) -> dict[str, str | int | float]:
         """How the number comes about, in the words of the table's footnote.
 

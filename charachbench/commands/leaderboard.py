@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,9 @@ from charachbench.leaderboard import published, render
 from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.board import Leaderboard
 from charachbench.leaderboard.collect import collect
-from charachbench.leaderboard.sets import SetNumbers
-from charachbench.store import Store, atomic_write
+from charachbench.leaderboard.facts import FILE, MetricFacts
+from charachbench.leaderboard.sets import SetNumbers, contributions
+from charachbench.store import Store, atomic_write, write_json
 from charachbench.study import columns
 from charachbench.study.scores import human_scores
 
@@ -43,7 +44,7 @@ class Made:
 
     Attributes:
         metrics: those that were configured and, after them, those of human studies.
-        scores: as ``collect`` gives them, of all of these.
+        scores: as ``collect`` gives them, of all of these; and ``contribution``, what each brings to its figure.
     """
 
     metrics: tuple[NamedMetric, ...]
@@ -57,30 +58,25 @@ def make(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
     if scores.empty:
         log.info("no run of %s in %s yet: generate some first", benchmark.name, settings.results)
         return None
-    folder = store.benchmark_folder(benchmark)
+    folder, sets = store.benchmark_folder(benchmark), SetNumbers(store.cache / "sets")
     scores, opinions = columns.join(scores, human_scores(folder), store.runs(benchmark), benchmark)
-    board = aggregate(
-        scores,
-        (every := (*metrics, *opinions)),
-        settings.leaderboard.aggregation,
-        noise=noise.read(folder),
-        sets=SetNumbers(store.cache / "sets"),
-    )
-    return Made(every, scores, replace(board, published=published.verdicts(board, published.read(settings.published))))
+    every, known = (*metrics, *opinions), noise.read(folder)
+    board = aggregate(scores, every, settings.leaderboard.aggregation, noise=known, sets=sets)
+    board = replace(board, published=published.verdicts(board, published.read(settings.published)))
+    return Made(every, scores.assign(contribution=contributions(scores, every, sets)), board)
 
 
 def show(made: Made, folder: Path) -> None:
-    """Write the tables and print the main one."""
-    scores, board = made.scores, made.board
-    figures, comparisons = render.figures(board), render.comparisons(board)
-    writers: dict[str, Callable[[Path], object]] = {
-        "leaderboard.md": lambda path: path.write_text(render.markdown(board), encoding="utf-8"),
-        "leaderboard.tex": lambda path: path.write_text(render.latex(board), encoding="utf-8"),
-        "leaderboard.csv": lambda path: figures.to_csv(path, index=False),
-        "leaderboard.parquet": lambda path: figures.to_parquet(path, index=False),
-        "comparisons.csv": lambda path: comparisons.to_csv(path, index=False),
-        "scores.parquet": lambda path: scores.drop(columns=["array", "reference"]).to_parquet(path, index=False),
-    }
+    """Print the main table, and write all of them and what they were made of."""
+    write(made.board, folder)
+    kept = made.scores.drop(columns=["array", "reference"])
+    atomic_write(folder / "scores.parquet", lambda path: kept.to_parquet(path, index=False))
+    write_json(folder / FILE, {metric.signature: MetricFacts.of(metric).model_dump() for metric in made.metrics})
+    output.wrote(folder / "scores.parquet")
+
+
+def write(board: Leaderboard, folder: Path) -> None:
+    """Print the main table, write all of them, and say where they are."""
     rows = (
         {"method": row.method, "made": row.made, "failed": row.failed}
         | {"figures": {name: cell.value for name, cell in row.cells.items()}}
@@ -88,6 +84,6 @@ def show(made: Made, folder: Path) -> None:
         for row in board.rows
     )
     output.show("leaderboard", rows, render.terminal(board), benchmark=board.benchmark, pairs=board.pairs)
-    for name, write in writers.items():
-        atomic_write(folder / name, write)
+    for name, writer in render.writers(board).items():
+        atomic_write(folder / name, writer)
         output.wrote(folder / name)

@@ -36,7 +36,8 @@ def aggregate(
     """Make a leaderboard.
 
     Args:
-        scores: as ``collect`` gives it.
+        scores: as ``collect`` gives it. Where numbers of sets have no arrays, their values are what pairs contribute
+            (``Metric.contributions``).
         metrics: the columns, in order.
         aggregation: what becomes of pairs that some method lacks.
         statistics: whether to give intervals, and to compare methods.
@@ -52,8 +53,9 @@ def aggregate(
     board = maker.board(whole, comparisons=statistics)
     found: dict[Slice, dict[str, Leaderboard]] = {}
     for kind in SLICES if slices else ():
-        # sets as small as a driver's or a character's tell nothing
-        chosen = whole if kind == "domain" else whole.only(lambda metric: not metric.of_set)
+        # sets as small as a driver's or a character's tell nothing, nor do contributions to the number of a larger set
+        of_domain = whole.only(lambda metric: not metric.contributed)
+        chosen = of_domain if kind == "domain" else whole.only(lambda metric: not metric.of_set)
         labels: np.ndarray = getattr(whole, kind)
         found[kind] = {str(name): maker.board(chosen.take(labels == name)) for name in np.unique(labels)}
     return replace(board, slices=found)
@@ -184,7 +186,7 @@ class _Maker:
         count = int(pairs.sum())
         if not count:
             return Cell(None, 0), None
-        if not metric.of_set:
+        if not metric.of_set or metric.contributed:
             return Cell(float(values[pairs].mean()), count), values[pairs]
         compared_with = metric.reference[method][pairs].tolist()
         arrays = Arrays(metric.array[method][pairs].tolist())

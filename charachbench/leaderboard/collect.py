@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from charachbench import keys
 from charachbench.benchmark.types import Benchmark
+from charachbench.differences import flat
 from charachbench.evaluate import NamedMetric
 from charachbench.store import Run, Store
 
@@ -96,7 +97,7 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
     labels = {}
     for run in runs:
         namesakes = [other for other in runs if other.info.method_name == run.info.method_name]
-        settings = {other.info.key: _flat({**other.info.method, "seed": other.info.seed}) for other in namesakes}
+        settings = {other.info.key: flat({**other.info.method, "seed": other.info.seed}) for other in namesakes}
         mine = settings[run.info.key]
         names = sorted({name for each in settings.values() for name in each})
         differing = [name for name in names if len({str(each.get(name)) for each in settings.values()}) > 1]
@@ -115,12 +116,6 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
     counts = Counter(labels.values())
     return {key: label if counts[label] == 1 else f"{label} #{key[:4]}" for key, label in labels.items()}
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {key: leaf for name, value in node.items() for key, leaf in _flat(value, f"{prefix}.{name}").items()}
 
 
 def _short(name: str) -> str:

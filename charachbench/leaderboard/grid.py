@@ -14,7 +14,6 @@ from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.leaderboard.board import Row
 from charachbench.leaderboard.comparison import Design
-from charachbench.protocols import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +37,12 @@ class MetricGrid:
     @property
     def of_set(self) -> bool:
         """Whether its number is not the mean of the pairs' own."""
-        return type(self.named.metric).summarise is not Metric.summarise
+        return self.named.metric.of_set
+
+    @property
+    def contributed(self) -> bool:
+        """Whether it is such a number of which only what each pair contributes is known: its values, without arrays."""
+        return self.of_set and not any(self.array[self.scored])
 
     @property
     def scored(self) -> np.ndarray:

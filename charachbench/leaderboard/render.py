@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charachbench.leaderboard.board import CAVEAT, TIED, Cell, Column, Leaderboard, Row
@@ -224,6 +225,18 @@ def comparisons(board: Leaderboard) -> pd.DataFrame:
         for c in column.comparisons
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COMPARISONS))
+
+
+def writers(board: Leaderboard) -> dict[str, Callable[[Path], object]]:
+    """By file name, what writes it."""
+    tidy, compared = figures(board), comparisons(board)
+    return {
+        "leaderboard.md": lambda path: path.write_text(markdown(board), encoding="utf-8"),
+        "leaderboard.tex": lambda path: path.write_text(latex(board), encoding="utf-8"),
+        "leaderboard.csv": lambda path: tidy.to_csv(path, index=False),
+        "leaderboard.parquet": lambda path: tidy.to_parquet(path, index=False),
+        "comparisons.csv": lambda path: compared.to_csv(path, index=False),
+    }
 
 
 def latex(board: Leaderboard) -> str:

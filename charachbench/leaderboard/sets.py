@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from charachbench import keys
-from charachbench.errors import UserError
+from charachbench.errors import Unscored, UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.store import read_array, write_array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Arrays(Sequence[np.ndarray]):
@@ -91,6 +95,28 @@ class SetNumbers:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_array(path, array)
         return array
+
+
+def contributions(scores: pd.DataFrame, metrics: Sequence[NamedMetric], sets: SetNumbers) -> np.ndarray:
+    """What each score brings to its method's figure, which is their mean; float64 (rows,), NaN where there is none.
+
+    Args:
+        scores: as ``collect`` gives it.
+        metrics: of all its columns.
+        sets: finds the numbers of sets.
+    """
+    found = scores["value"].to_numpy(float, copy=True)
+    for named in metrics:
+        if not named.metric.of_set:
+            continue
+        own = (scores["metric"] == named.name).to_numpy()
+        found[own] = np.nan
+        for method in scores.loc[own, "method"].unique():
+            rows = np.flatnonzero(own & (scores["method"] == method) & (scores["status"] == "scored"))
+            arrays, compared_with = Arrays(scores["array"].iloc[rows]), scores["reference"].iloc[rows].tolist()
+            with contextlib.suppress(Unscored):  # too few for a number
+                found[rows] = sets.contributions(named, arrays, compared_with) if len(rows) else []
+    return found
 
 
 def _key(path: str) -> list[str]:
