@@ -17,13 +17,10 @@ if TYPE_CHECKING:
 
 CONF = Path(__file__).parent.parent / "conf"
 """Named as a folder, not as a package: a user may have a folder of that name on the path."""
-WITHOUT_METHOD = tuple(
-    config.Command[name]
-    for name in (
-        "leaderboard", "report", "track", "check", "noise", "validate", "study", "study_results", "gallery", "weights",
-        "methods", "doctor",
-    )
-)  # fmt: skip
+WITH_METHOD = tuple(
+    config.Command[name] for name in ("run", "generate", "evaluate", "bundle", "setup", "conformance")
+)
+"""All others look at what is there."""
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 
 EXAMPLES = """
@@ -33,6 +30,8 @@ EXAMPLES = """
   charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
   charachbench method=videos method.root=DIR                     videos that are already made
   charachbench leaderboard                                       the tables again
+  charachbench bundle method=still                               a run in one file, to be sent
+  charachbench board board.root=DIR                              a leaderboard of such files
   charachbench study                                             a page for raters, of what is in the store
   charachbench methods                                           which methods there are, and what they need
   charachbench setup method=fomm                                 get a published method's code, packages and weights
@@ -88,7 +87,7 @@ def translate(arguments: list[str]) -> list[str]:
     if rest[0] not in names:
         raise UserError(f"'{rest[0]}' is not a command;{config.suggest(rest[0], names)}")
     overrides = [f"command={rest[0]}"]
-    if config.Command[rest[0]] in WITHOUT_METHOD and not multirun:
+    if config.Command[rest[0]] not in WITH_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
     if rest[0] == "evaluate" and not multirun and not any(argument.startswith(CHOOSES_METHOD) for argument in rest):
         overrides += ["hydra.mode=RUN", "~method"]  # all runs, not those alone over which a track would sweep

@@ -28,6 +28,10 @@ class Command(Enum):
     leaderboard = "make the tables from the stored scores"
     report = "write the leaderboard and the videos as a page that opens from disk"
     track = "send stored runs to W&B"
+    bundle = "write a run into one file, to send to who keeps a leaderboard"
+    check_bundle = "check such a file, or a folder of clips, against the benchmark"
+    board = "make the tables from a folder of such files"
+    compare = "tell what changed between two folders of results"
     check = "report what is missing or unreadable in a benchmark"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
@@ -71,6 +75,46 @@ class LeaderboardConfig:
     """Over which pairs a method's figure is."""
     methods: list[str] | None = None
     """Show these methods only; null shows every method in the store."""
+
+
+@dataclass
+class BundleConfig:
+    """How a run is written into one file, and how that is checked."""
+
+    clips: bool = False
+    """Put the clips themselves into it, beside their hashes."""
+    path: str | None = None
+    """What is checked: a bundle, or a folder of clips named <pair>.<ending>."""
+    clips_from: str | None = None
+    """A folder of the bundle's clips; null takes those in the bundle or, if it has none, in the store."""
+    rescore: int = 0
+    """How many clips are scored again, drawn at random by ``seed``."""
+    tolerance: float = 1e-3
+    """By how much a score may differ then, as a share of the metric's median size; no less than measured noise."""
+
+
+@dataclass
+class BoardConfig:
+    """Of which bundles a leaderboard is made."""
+
+    root: str | None = None
+    """A folder of bundles."""
+    output: str | None = None
+    """Where the tables go; null puts them beside the bundles."""
+
+
+@dataclass
+class CompareConfig:
+    """Which results are compared."""
+
+    before: str | None = None
+    """A folder results/<benchmark>-<key>, or a whole store."""
+    after: str | None = None
+    """Likewise, of the same benchmarks."""
+    output: str | None = None
+    """Where the tables go; null puts them into ``after``."""
+    fail_on_worse: bool = False
+    """Exit with status 1 where something got significantly worse."""
 
 
 @dataclass
@@ -186,6 +230,9 @@ class Config:
     published: dict[str, Any] = field(default_factory=dict)
     """Figures from papers, shown beside measured ones."""
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
+    bundle: BundleConfig = field(default_factory=BundleConfig)
+    board: BoardConfig = field(default_factory=BoardConfig)
+    compare: CompareConfig = field(default_factory=CompareConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     study: StudyConfig = field(default_factory=StudyConfig)

@@ -10,7 +10,7 @@ from charachbench.leaderboard import published
 from charachbench.store import Store
 from charachbench.tracking import Tracking
 
-NEEDS_METHOD = (config.Command.run, config.Command.generate, config.Command.setup, config.Command.conformance)
+NEEDS_METHOD = tuple(config.Command[name] for name in ("run", "generate", "bundle", "setup", "conformance"))
 
 
 def check_settings(settings: config.Config) -> None:
