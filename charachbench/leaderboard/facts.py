@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -17,24 +18,26 @@ FILE = "metrics.json"
 """Beside a leaderboard, the facts of its metrics."""
 
 
-def _printable(value: JsonValue) -> JsonValue:
-    """Any nested value, if what is text in it can be shown wherever text is."""
+def _plain(value: JsonValue) -> JsonValue:
+    """Any nested value, if it can be shown and hashed wherever others of its kind are."""
     if isinstance(value, dict):
-        for name, inner in value.items():
-            _printable(name), _printable(inner)
+        for each in (*value, *value.values()):
+            _plain(each)
     elif isinstance(value, list):
-        for inner in value:
-            _printable(inner)
+        for each in value:
+            _plain(each)
     elif isinstance(value, str) and not value.isprintable():
         raise ValueError("text may hold no control characters")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("numbers must be finite")
     return value
 
 
-Line = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+Line = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain)]
 """A text in one line."""
 Title = Annotated[str, StringConstraints(pattern=r"^\w[\w .+:=#()-]{0,99}$")]
 """What a row, a column or a benchmark is called: without signs that mean something to Markdown or HTML."""
-Settings = Annotated[dict[str, JsonValue], AfterValidator(_printable)]
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 """Nested, as in a configuration."""
 
 

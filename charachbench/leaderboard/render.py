@@ -137,16 +137,20 @@ RANKING_NOTE = (
 )
 
 
+def markdown_text(text: str) -> str:
+    """Escaped, so that it can stand in a cell."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """Headings and rows of escaped cells; all but the first column to the right."""
+    rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+
+
 def markdown(board: Leaderboard) -> str:
     """GitHub-flavoured Markdown: best bold, second underlined."""
-
-    def plain(text: str) -> str:
-        return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
-
-    def table(lines: list[list[str]]) -> str:
-        rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
-        return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
-
+    plain, table = markdown_text, markdown_table
     style = Style(plain, lambda text: f"**{text}**", lambda text: f"<u>{text}</u>", published=lambda text: f"*{text}*")
     parts = [f"# {plain(board.benchmark)}"]
     for family, columns in sections(board).items():

@@ -113,9 +113,10 @@ def contributions(scores: pd.DataFrame, metrics: Sequence[NamedMetric], sets: Se
         found[own] = np.nan
         for method in scores.loc[own, "method"].unique():
             rows = np.flatnonzero(own & (scores["method"] == method) & (scores["status"] == "scored"))
-            arrays, compared_with = Arrays(scores["array"].iloc[rows]), scores["reference"].iloc[rows].tolist()
+            references = [path if isinstance(path, str) else None for path in scores["reference"].iloc[rows]]
             with contextlib.suppress(Unscored):  # too few for a number
-                found[rows] = sets.contributions(named, arrays, compared_with) if len(rows) else []
+                arrays = Arrays(scores["array"].iloc[rows])
+                found[rows] = sets.contributions(named, arrays, references) if len(rows) else []
     return found
 
 

@@ -67,7 +67,10 @@ def make(
         noise: see ``charachbench.leaderboard.aggregate``.
     """
     labels = label_runs([Run(bundle.path, _info(bundle)) for bundle in bundles])
-    rows = {labels[bundle.manifest.method.key]: bundle for bundle in bundles}
+    rows: dict[str, Bundle] = {}
+    for bundle in bundles:  # whatever keys they claim, no two share a row
+        label = labels[bundle.manifest.method.key]
+        rows[f"{label} ({bundle.path.name})" if label in rows else label] = bundle
     chosen = _most_frequent(bundles)
     scores = _tidy(rows, chosen, benchmark)
     board = aggregate(scores, [facts.recall() for facts in chosen.values()], aggregation, noise=noise)

@@ -79,10 +79,12 @@ def wrong_files(folder: Path, benchmark: Benchmark) -> list[str]:
         UserError: there is no such folder, or a link leads out of it.
     """
     found, problems = in_folder(folder)
-    known = [member(pair.name, output) for pair in benchmark.pairs for output in OUTPUTS]
-    problems += [
-        f"'{found[name].name}' is of no pair of {benchmark.name}{hint}" for name, hint in strangers(found, known)
-    ]
+    known = {member(pair.name, output) for pair in benchmark.pairs for output in OUTPUTS}
+    others = [path for name, path in found.items() if name not in known]
+    problems += [f"'{path.name}' is no video of a known ending" for path in others if not is_video(path)]
+    strange = {path.stem: path.name for path in others if is_video(path)}
+    for stem, hint in strangers(strange, [pair.name for pair in benchmark.pairs]):
+        problems.append(f"'{strange[stem]}' is of no pair of {benchmark.name}{hint}")
     problems += _alike([path.stem for path in found.values() if is_video(path)], "file")
     for pair in track(benchmark.pairs, "check clips"):
         path, frames = found.get(member(pair.name, "video.mkv")), len(pair.driver.video)
