@@ -89,8 +89,9 @@ def translate(arguments: list[str]) -> list[str]:
     overrides = [f"command={rest[0]}"]
     if config.Command[rest[0]] not in WITH_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
-    if rest[0] == "evaluate" and not multirun and not any(argument.startswith(CHOOSES_METHOD) for argument in rest):
-        overrides += ["hydra.mode=RUN", "~method"]  # all runs, not those alone over which a track would sweep
+    chosen = any(argument.startswith(CHOOSES_METHOD) for argument in rest)
+    if rest[0] in ("evaluate", "check_bundle") and not multirun and not chosen:
+        overrides += ["hydra.mode=RUN", "~method"]  # any run, not those alone over which a track would sweep
     if rest[0] == "gallery" and not any(argument.startswith("landmarks=") for argument in rest):
         overrides.append("landmarks=faceshot")
     return multirun + overrides + rest[1:]

@@ -3,7 +3,7 @@
 ::
 
     <root>/<benchmark>-<key>/                       one folder per benchmark and its options
-        benchmark.json  leaderboard.{md,csv,tex}  scores.parquet
+        benchmark.json  leaderboard.{md,csv,tex,parquet}  scores.parquet  metrics.json  report/  bundles/
         study/<name>/                               a human study (``charachbench.study``)
         <method>-<key>/                             one folder per run
             run.json

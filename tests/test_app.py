@@ -90,6 +90,32 @@ def test_the_commands_one_by_one(charachbench: Terminal) -> None:
     assert charachbench("check")[0] == 0
 
 
+def test_runs_are_sent_checked_shown_and_compared(charachbench: Terminal, tmp_path: Path) -> None:
+    charachbench("method=roll")
+    status, printed = charachbench("bundle", "method=roll")
+    assert status == 0
+    (path,) = charachbench.results.glob("tiny-*/bundles/roll-*.zip")
+    assert str(path) in printed
+    status, printed = charachbench("check_bundle", f"bundle.path={path}", "bundle.rescore=2")
+    assert (status, "nothing is wrong; checked: 6 of 6 pairs of tiny, 2 metrics" in printed) == (0, True)
+    assert "2 of them scored again" in printed
+    status, printed = charachbench("check_bundle", f"bundle.path={path}", "method=still")
+    assert status == 1
+    assert "method is not as here: config._target_: methods.still.Still → tests.fakes.Roll" in printed
+    status, printed = charachbench("board", f"board.root={path.parent}", f"board.output={tmp_path / 'board'}")
+    assert status == 0
+    figures = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
+    (direct,) = charachbench.results.glob("tiny-*/leaderboard.csv")
+    pd.testing.assert_frame_equal(figures, pd.read_csv(direct))
+    (path.parent / "x.zip").write_bytes(b"x")
+    status, printed = charachbench("board", f"board.root={path.parent}", f"board.output={tmp_path / 'board'}")
+    assert status == 1
+    assert "x.zip is left out: cannot be read as a zip" in printed
+    sides = [f"compare.before={path.parents[1]}", f"compare.after={charachbench.results}"]
+    status, printed = charachbench("compare", *sides)
+    assert (status, "As before: 2 figures." in printed) == (0, True)
+
+
 def test_a_failed_pair_is_told_and_sets_the_status(charachbench: Terminal) -> None:
     status, printed = charachbench("method=roll", "method.fail_on=[c1__d0]")
     assert status == 1
@@ -119,7 +145,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: check, conformance, doctor"),
+        (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: board, bundle, check, "),
         (["run"], "method: none was chosen; accepted: method=still"),
         (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: aniportrait, driver_copy"),
         (["method=null"], "method: 'null' is not known; accepted: aniportrait, driver_copy"),
@@ -146,6 +172,12 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
         (["method=still", "benchmark=folder"], "benchmark.root: must be given, as in benchmark.root=VALUE"),
         (["method=still", "benchmark=folder", "benchmark.root=nowhere"], "nowhere: no such folder; benchmark.root"),
         (["method=still", "device=gpu"], "device: 'gpu' is not known; accepted: auto, cpu, cuda"),
+        (["check_bundle"], "bundle.path: must be given, as in bundle.path=FILE"),
+        (["check_bundle", "bundle.path=x", "bundle.rescore=-1"], "bundle.rescore=-1, bundle.tolerance=0.001: acc"),
+        (["board"], "board.root: must be given, as in board.root=DIR"),
+        (["board", "board.root=nowhere"], "board.root: no such folder: nowhere"),
+        (["compare"], "compare: both folders must be given, as in compare.before=DIR compare.after=DIR"),
+        (["bundle"], "method: none was chosen; accepted: method=still"),
         (["track"], "tracking: 'none' sends nothing; accepted here: tracking=wandb"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,8 +18,6 @@ from charachbench.submission.write import frames_sha256, write
 from tests.submission.bundles import bundled, configured, manifest_of, members, opened, run, scores_of
 from tests.submission.conftest import Sent
 
-SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "bundle.schema.json"
-
 
 def test_it_tells_of_the_run(sent: Sent) -> None:
     path = sent.path
@@ -122,7 +120,3 @@ def test_pairs_that_make_no_number_together_are_unscored(tmp_path: Path, monkeyp
 def test_what_is_written_is_read_as_it_was(sent: Sent) -> None:
     text = members(sent.path)[MANIFEST]
     assert json.loads(Manifest.model_validate_json(text).model_dump_json(by_alias=True)) == json.loads(text)
-
-
-def test_the_schema_that_is_published_is_the_one_that_is_checked() -> None:
-    assert json.loads(SCHEMA_FILE.read_text(encoding="utf-8")) == Manifest.model_json_schema()
