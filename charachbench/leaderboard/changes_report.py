@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Group
 
+FIGURES = ["run", "metric", "before → after", "difference", "p", "verdict", "pairs", "changed most"]
 _ORDER = {"worse": 0, "better": 1, "": 2}
 
 
@@ -47,9 +48,6 @@ def sections(changes: Changes) -> list[Section]:
     ]
     return [Section(each.title, each.lines if len(each.lines) > 1 else [], each.notes) for each in found
             if len(each.lines) > 1 or each.notes]  # fmt: skip
-
-
-FIGURES = ["run", "metric", "before → after", "difference", "p", "verdict", "pairs", "changed most"]
 
 
 def _figure(change: FigureChange) -> list[str]:
@@ -95,7 +93,7 @@ def markdown(changes: Changes) -> str:
             parts.append(markdown_table([[markdown_text(text) for text in line] for line in section.lines]))
         if section.notes:
             parts.append("\n".join(f"* {markdown_text(note)}" for note in section.notes))
-    return "\n\n".join([*parts, *([] if len(parts) > 1 else ["Nothing."])]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def tidy(changes: Changes) -> pd.DataFrame:
@@ -134,4 +132,4 @@ def terminal(changes: Changes) -> Group:
                 table.add_row(*(escape(line[index]) for index in shown_of), style=style)
             shown.append(table)
         shown += [Text(note, style="dim") for note in section.notes]
-    return Group(*shown, *([] if len(shown) > 1 else [Text("Nothing.")]))
+    return Group(*shown)

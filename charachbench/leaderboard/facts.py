@@ -92,7 +92,7 @@ class MetricFacts(Part):
 
     def unlike(self, other: MetricFacts) -> str:
         """Why numbers of the two cannot share a column, other first; empty where they can."""
-        # paths within the configuration are left out of what goes to others, so that it may differ where nothing does
+        # the signature covers the configuration, of which paths are hidden in what is sent, on each machine its own
         same = self.signature == other.signature
         left_out = {"signature"} | ({"config"} if same else set())
         found = differences(other.model_dump(exclude=left_out), self.model_dump(exclude=left_out))
@@ -103,7 +103,7 @@ class _Recalled(Metric):
     """Has a metric's facts, and takes the mean of what pairs contribute."""
 
     def __init__(self, facts: MetricFacts) -> None:
-        # of the class elsewhere, of each instance here
+        # of its class elsewhere, here of its own
         for name in ("family", "unit", "direction", "version"):
             setattr(self, name, getattr(facts, name))
         self.facts = facts

@@ -16,6 +16,7 @@ from charachbench.leaderboard.collect import COLUMNS, label_runs
 from charachbench.leaderboard.facts import MetricFacts
 from charachbench.progress import track
 from charachbench.store import Run, RunInfo
+from charachbench.submission.anonymous import one_line
 from charachbench.submission.check import contradictions
 from charachbench.submission.read import Refused, read
 from charachbench.submission.schema import Bundle
@@ -69,7 +70,7 @@ def make(
     labels = label_runs([Run(bundle.path, _info(bundle)) for bundle in bundles])
     rows: dict[str, Bundle] = {}
     for bundle in bundles:  # whatever keys they claim, no two share a row
-        label = labels[bundle.manifest.method.key]
+        label = one_line(labels[bundle.manifest.method.key], 100)
         rows[f"{label} ({bundle.path.name})" if label in rows else label] = bundle
     chosen = _most_frequent(bundles)
     scores = _tidy(rows, chosen, benchmark)

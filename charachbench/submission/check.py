@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import unicodedata
 from collections import Counter, defaultdict
@@ -13,7 +14,7 @@ import numpy as np
 
 from charachbench import video
 from charachbench.benchmark.files import is_video, listed
-from charachbench.benchmark.types import Benchmark, Pair
+from charachbench.benchmark.types import Benchmark, Driver, Pair
 from charachbench.differences import differences
 from charachbench.errors import UserError
 from charachbench.evaluate import RANDOM_SUFFIX, NamedMetric
@@ -155,13 +156,19 @@ def _unlike_pair(clip: Clip, pair: Pair, given: Sequence[str]) -> Iterator[str]:
     for what, fingerprint in pair_inputs(pair, list(given)).items():
         if clip.inputs.get(what) != fingerprint:
             yield f"clip of {clip.pair}: was made of another {what} than is here (its fingerprint differs)"
-    frames, (height, width) = len(pair.driver.video), pair.character.image.shape[:2]
+    frames, (height, width) = _length(pair.driver), pair.character.image.shape[:2]
     if clip.frames != frames:
         yield f"clip of {clip.pair}: has {clip.frames} frames, its driver {frames}"
     if (clip.height, clip.width) != (height, width):
         yield f"clip of {clip.pair}: frames are {clip.width} x {clip.height}, its character {width} x {height}"
     if ("video.mkv" in clip.files) != (clip.frames_sha256 is not None) or not clip.files:
         yield f"clip of {clip.pair}: needs hashes of a video and of its frames, or of landmarks"
+
+
+@functools.lru_cache(maxsize=4096)
+def _length(driver: Driver) -> int:
+    """Decoded once for all bundles of a board."""
+    return len(driver.video)
 
 
 def _scores(bundle: Bundle) -> Iterator[str]:

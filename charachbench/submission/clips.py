@@ -22,6 +22,9 @@ from charachbench.submission.read import extract
 from charachbench.submission.schema import CLIPS, Bundle, Clip, Output, member
 from charachbench.submission.write import frames_sha256
 
+_ARRAYS: dict[str, Output] = {"landmarks": "landmarks.npy", "first_landmarks": "first_landmarks.npy"}
+"""By what a sample calls them."""
+
 
 @dataclass(frozen=True)
 class Clips:
@@ -74,17 +77,17 @@ class Clips:
             yield path
 
 
-_ARRAYS: dict[str, Output] = {"landmarks": "landmarks.npy", "first_landmarks": "first_landmarks.npy"}
-
-
 def find(bundle: Bundle, benchmark: Benchmark, store: Store, folder: str | None) -> Clips | None:
     """The clips in a folder, if one is told, else in the bundle, else in the store, if it has that run.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or two videos of one pair in it.
     """
     if folder is not None:
-        return Clips(folder, bundle, in_folder(Path(folder))[0])
+        paths, twice = in_folder(Path(folder))
+        if twice:
+            raise UserError(f"{folder}: {twice[0]}; keep one of them")
+        return Clips(folder, bundle, paths)
     if bundle.members:
         return Clips("the bundle", bundle, None)
     told = {clip.pair for clip in bundle.manifest.clips}

@@ -39,6 +39,7 @@ _TEXT, _TEXT_OF_PAIR = 1 << 20, 1 << 16
 _CLIP = 1 << 30
 """Bytes that a file of a clip may have."""
 _HINTS = 50
+"""Names for which a like one is looked for, which takes long."""
 _BROKEN = (OSError, EOFError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 """What reading a broken archive may end in."""
 
@@ -76,12 +77,12 @@ def read(path: Path, pairs: Sequence[str]) -> tuple[Bundle, list[str]]:
         names = {info.filename for info in infos}
         if lacking := [name for name in (MANIFEST, SCORES) if name not in names]:
             raise Refused(f"lacks {name}; accepted is a file that `charachbench bundle` wrote" for name in lacking)
-        manifest, scores = _manifest(archive.read(MANIFEST)), _scores(archive.read(SCORES))
+        texts = archive.read(MANIFEST), archive.read(SCORES)
     told = [
         f"holds '{name}', which is no file of this benchmark's bundles{hint}"
         for name, hint in strangers(names - {MANIFEST, SCORES}, known)
     ]
-    return Bundle(path, manifest, scores, frozenset(names & known)), told
+    return Bundle(path, _manifest(texts[0]), _scores(texts[1]), frozenset(names & known)), told
 
 
 def extract(bundle: Bundle, name: str, target: Path) -> None:
@@ -90,15 +91,16 @@ def extract(bundle: Bundle, name: str, target: Path) -> None:
     Raises:
         UserError: it is damaged.
     """
+    pairs = len(bundle.manifest.benchmark.pairs)
     try:
-        with zipfile.ZipFile(bundle.path) as archive, archive.open(name) as source, target.open("wb") as stream:
+        with _opened(bundle.path, pairs) as archive, archive.open(name) as source, target.open("wb") as stream:
             shutil.copyfileobj(source, stream)
-    except _BROKEN as error:
-        raise UserError(f"{name}: cannot be read ({error})") from error
+    except Refused as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def strangers(names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The names that are not known, each with ``; did you mean 'x'?`` where one is like it (looked for at few)."""
+    """The names that are not known, each with ``; did you mean 'x'?`` where one is like it."""
     accepted = sorted(set(known))
     for index, name in enumerate(sorted(set(names).difference(accepted))):
         close = difflib.get_close_matches(name, accepted, n=1) if index < _HINTS else []
