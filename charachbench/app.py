@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 CONF = Path(__file__).parent.parent / "conf"
 """Named as a folder, not as a package: a user may have a folder of that name on the path."""
-WITH_METHOD = tuple(
-    config.Command[name] for name in ("run", "generate", "evaluate", "bundle", "setup", "conformance")
-)
+WITH_METHOD = tuple(config.Command[name] for name in ("run", "generate", "evaluate", "bundle", "setup", "conformance"))
 """All others look at what is there."""
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
 

@@ -1,12 +1,14 @@
-"""`charachbench board`: make the tables from a folder of bundles."""
+"""`charachbench board`: make tables and a page from a folder of bundles."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
-from charachbench import noise
+from charachbench import noise, output
 from charachbench.commands import leaderboard, open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
+from charachbench.leaderboard import published
 from charachbench.store import Store
 from charachbench.submission import board
 
@@ -30,8 +32,9 @@ def execute(settings: Config) -> list[str]:
         raise UserError(f"board.root={root}: holds no bundle of {benchmark.name} that can be shown")
     known = noise.read(store.benchmark_folder(benchmark))
     made = board.make(bundles, benchmark, settings.leaderboard.aggregation, known)
-    output = root if chosen.output is None else Path(chosen.output)
-    output.mkdir(parents=True, exist_ok=True)
-    leaderboard.write(made, output)
-    # the HTML page of `made` goes into `output` here, as soon as there is a report
+    made = replace(made, published=published.verdicts(made, published.read(settings.published)))
+    folder = root if chosen.output is None else Path(chosen.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    leaderboard.write(made, folder)
+    output.wrote(board.write_page(folder, bundles, made))
     return refused

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from charachbench import output
 from charachbench.config import Config
 from charachbench.errors import UserError
 from charachbench.leaderboard import changes, changes_report
@@ -22,8 +23,7 @@ def execute(settings: Config) -> list[str]:
     worse = []
     for before, after in both:
         found = changes.compare(changes.read(before), changes.read(after))
-        output = after if chosen.output is None else Path(chosen.output) / (after.name if len(both) > 1 else "")
-        show(found, output)
+        show(found, after if chosen.output is None else Path(chosen.output) / (after.name if len(both) > 1 else ""))
         worse += [
             f"{each.method}, {each.metric}: got worse, {each.before:.4g} → {each.after:.4g} (p {each.p:.2g})"
             for each in found.figures
@@ -34,13 +34,11 @@ def execute(settings: Config) -> list[str]:
 
 def show(found: changes.Changes, folder: Path) -> None:
     """Print the tables, write them, and say where they are."""
-    from rich.console import Console
-
-    console, tidy = Console(), changes_report.tidy(found)
-    console.print(changes_report.terminal(found))
+    tidy = changes_report.tidy(found)
+    output.show("changes", found.figures, changes_report.terminal(found), benchmark=found.benchmark, runs=found.runs)
     folder.mkdir(parents=True, exist_ok=True)
     text = changes_report.markdown(found)
     atomic_write(folder / "comparison.md", lambda path: path.write_text(text, encoding="utf-8"))
     atomic_write(folder / "comparison.csv", lambda path: tidy.to_csv(path, index=False))
     for name in ("comparison.md", "comparison.csv"):
-        console.out(folder / name)
+        output.wrote(folder / name)

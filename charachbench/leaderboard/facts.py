@@ -60,6 +60,10 @@ class MetricFacts(Part):
     """Of its number; empty if it has none."""
     direction: Literal["up", "down"]
     """Which way is better."""
+    least: float | None
+    """Number that there can be; null where there is no such limit."""
+    most: float | None
+    """Likewise."""
     signature: Line
     """Name and hash of configuration, versions and protocol: only numbers under the same may be compared."""
     version: int
@@ -81,6 +85,7 @@ class MetricFacts(Part):
         metric, identity = named.metric, named.identity
         return cls.model_construct(
             name=named.name, family=metric.family, unit=metric.unit, direction=metric.direction,
+            least=_finite(metric.limits[0]), most=_finite(metric.limits[1]),
             signature=named.signature, version=metric.version, random=metric.random, of_set=metric.of_set,
             protocol=identity.get("protocol", {}), config=identity.get("config", {}),
             versions=identity.get("versions", {}),
@@ -99,6 +104,10 @@ class MetricFacts(Part):
         return "; ".join(found) if found or same else f"signature: {other.signature} → {self.signature}"
 
 
+def _finite(limit: float) -> float | None:
+    return float(limit) if math.isfinite(limit) else None
+
+
 class _Recalled(Metric):
     """Has a metric's facts, and takes the mean of what pairs contribute."""
 
@@ -106,6 +115,10 @@ class _Recalled(Metric):
         # of its class elsewhere, here of its own
         for name in ("family", "unit", "direction", "version"):
             setattr(self, name, getattr(facts, name))
+        self.limits = (  # type: ignore[misc]
+            -math.inf if facts.least is None else facts.least,
+            math.inf if facts.most is None else facts.most,
+        )
         self.facts = facts
 
     @property

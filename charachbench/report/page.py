@@ -90,7 +90,7 @@ def write(
         plots.draw(board, _speeds(records), _correlations(grid)),
         origin=_origin(benchmark, runs, records),
         failures=_failures(scores),
-        files=sorted(path.name for path in folder.parent.iterdir() if path.suffix in TABLES),
+        files={path.name: f"../{path.name}" for path in sorted(folder.parent.iterdir()) if path.suffix in TABLES},
         viewer=True,
     )
 
@@ -103,7 +103,7 @@ def write_page(
     origin: Origin,
     title: str = "leaderboard",
     failures: Sequence[Failure] = (),
-    files: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
     viewer: bool = False,
 ) -> Path:
     """Write the page of a leaderboard, and its plots as pictures; returns the page.
@@ -115,7 +115,7 @@ def write_page(
         origin: where its results come from.
         title: of the page, beside the benchmark's name.
         failures: of methods.
-        files: names of tables beside the folder, for readers to take.
+        files: of tables for readers to take, where they lie as seen from the page.
         viewer: whether ``pairs.js`` and the media are in the folder.
     """
     from markupsafe import Markup
@@ -128,7 +128,7 @@ def write_page(
             atomic_write(shelf.path(f"{plot.stem}.png"), functools.partial(plots.save, plot))
     shelf.clear()
     text = environment().get_template("index.html.j2").render(
-        board=board, title=title, plots=groups, origin=origin, failures=failures, files=files, viewer=viewer,
+        board=board, title=title, plots=groups, origin=origin, failures=failures, files=files or {}, viewer=viewer,
         version=__version__, families=render.sections(board), published_rows=render.published_rows,
         published=render.published_lines(board) if board.published else [], slices=_slices(board),
     )  # fmt: skip
@@ -250,7 +250,7 @@ def _origin(benchmark: Benchmark, runs: Mapping[str, Run], records: Mapping[str,
     commit = f"{code['commit'][:12]}{', with changes' if code['dirty'] else ''}" if code["commit"] else "not known"
     facts = {
         "benchmark": benchmark.name,
-        "options": _yaml(benchmark.options),
+        "options": as_yaml(benchmark.options),
         "licence": benchmark.licence or "not stated",
         "page made by": f"charachbench {code['version']}, commit {commit}",
         "packages": ", ".join(f"{name} {version}" for name, version in provenance.packages().items()),
@@ -272,7 +272,7 @@ def _run_facts(run: Run, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
     return {
         "key": run.info.key,
-        "configuration": _yaml(run.info.method),
+        "configuration": as_yaml(run.info.method),
         "seed": str(run.info.seed),
         "is given": ", ".join(run.info.given) or "image and driver alone",
         "versions of classes": ", ".join(f"{name.rpartition('.')[2]} {v}" for name, v in run.info.versions.items()),
@@ -287,7 +287,8 @@ def _run_facts(run: Run, records: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """For readers."""
     import yaml
 
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None)

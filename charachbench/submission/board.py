@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from charachbench.benchmark.types import Benchmark
 from charachbench.config import Aggregation
+from charachbench.leaderboard import render
 from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.board import Column, Leaderboard
 from charachbench.leaderboard.collect import COLUMNS, label_runs
 from charachbench.leaderboard.facts import MetricFacts
 from charachbench.progress import track
+from charachbench.report import page, plots
 from charachbench.store import Run, RunInfo
 from charachbench.submission.anonymous import one_line
 from charachbench.submission.check import contradictions
 from charachbench.submission.read import Refused, read
-from charachbench.submission.schema import Bundle
+from charachbench.submission.schema import Bundle, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +79,36 @@ def make(
     board = aggregate(scores, [facts.recall() for facts in chosen.values()], aggregation, noise=noise)
     columns = tuple(replace(column, caveat=_caveat(column, bundles, chosen)) for column in board.columns)
     return replace(board, columns=columns)
+
+
+def write_page(folder: Path, bundles: Sequence[Bundle], board: Leaderboard) -> Path:
+    """The leaderboard as a page, without videos, which bundles may lack; returns it."""
+    by_key = {bundle.manifest.method.key: bundle.manifest for bundle in bundles}
+    manifests = {row.method: by_key[row.run] for row in board.rows}
+    seconds = {name: sum(clip.seconds for clip in own.clips) for name, own in manifests.items()}
+    speeds = {
+        name: sum(clip.frames for clip in own.clips) / seconds[name]
+        for name, own in manifests.items()
+        if seconds[name] > 0
+    }
+    origin = page.Origin(
+        {"benchmark": board.benchmark, "bundles": ", ".join(sorted(bundle.path.name for bundle in bundles))},
+        {name: _facts(own) for name, own in manifests.items()},
+    )
+    tables = {name: name for name in render.writers(board)}
+    drawn = plots.draw(board, speeds, None)
+    return page.write_page(folder, board, drawn, origin=origin, title="submissions", files=tables)
+
+
+def _facts(manifest: Manifest) -> dict[str, str]:
+    method = manifest.method
+    return {
+        "key": method.key,
+        "configuration": page.as_yaml(dict(method.config)),
+        "seed": str(method.seed),
+        "about": page.as_yaml(dict(method.about)),
+        "made in": page.as_yaml([each.model_dump() for each in manifest.environments]),
+    }
 
 
 def _info(bundle: Bundle) -> RunInfo:

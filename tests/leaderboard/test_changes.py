@@ -164,7 +164,7 @@ def stored(root: Path, **options: Any) -> Config:
     store = Store(root)
     benchmark = open_benchmark(config, store)
     evaluate(config, benchmark, generate(config, benchmark, store).run, build_metrics(config))
-    leaderboard.show(config, benchmark, store, build_metrics(config))
+    leaderboard.execute(config)
     return config
 
 
