@@ -136,7 +136,7 @@ class Brightness(Metric):
 class Difference(Metric):
     """Mean absolute difference from the truth."""
 
-    direction, needs = "down", frozenset({"truth"})
+    direction, needs, limits = "down", frozenset({"truth"}), (0, 85.5)
 
     def extract(self, sample: Sample) -> np.ndarray:
         assert sample.pair.truth is not None

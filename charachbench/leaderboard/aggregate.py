@@ -12,7 +12,7 @@ from charachbench.config import Aggregation
 from charachbench.errors import Unscored
 from charachbench.evaluate import NamedMetric
 from charachbench.leaderboard.board import Cell, Column, Leaderboard, Row, Slice
-from charachbench.leaderboard.comparison import Ranking, compare, rank, ranks_within_pairs
+from charachbench.leaderboard.comparison import Ranking, compare, rank, ranks_within_pairs, within
 from charachbench.leaderboard.grid import Grid, MetricGrid, to_grid
 from charachbench.leaderboard.sets import Arrays, SetNumbers
 from charachbench.protocols import Metric
@@ -142,7 +142,7 @@ class _Maker:
         counted, common, failed = self._pairs(metric, scores)
         worst = _worst(metric, scores) if failed[:, common].any() else None
         values = metric.value if worst is None else np.where(failed, worst, metric.value)
-        figures = _Figures(cells, common, {}, worst)
+        figures, limits = _Figures(cells, common, {}, worst), metric.named.metric.limits
         for index in map(int, np.flatnonzero(known)):
             mine = counted[index] & common
             try:
@@ -155,12 +155,13 @@ class _Maker:
             if np.array_equal(mine, common):
                 figures.contributions[index] = contributions
             else:  # of random weights
-                cells[index] = _with_interval(cell, scores.design(mine).intervals(contributions[None])[0], metric)
+                (interval,) = scores.design(mine).intervals(contributions[None])
+                cells[index] = replace(cells[index], interval=within(interval, limits))
         together = figures.stacked(list(figures.contributions))
         if together is not None:
             intervals = scores.design(common).intervals(together)
             for index, interval in zip(figures.contributions, intervals, strict=True):
-                cells[index] = _with_interval(cells[index], interval, metric)
+                cells[index] = replace(cells[index], interval=within(interval, limits))
         return figures
 
     def _pairs(self, metric: MetricGrid, scores: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -216,14 +217,6 @@ class _Maker:
             of_set=scores.of_set,
             worst=figures.worst,
         )
-
-
-def _with_interval(cell: Cell, interval: tuple[float, float] | None, metric: MetricGrid) -> Cell:
-    """Cut where the metric's numbers end."""
-    if interval is None:
-        return cell
-    least, most = metric.named.metric.limits
-    return replace(cell, interval=(max(interval[0], least), min(interval[1], most)))
 
 
 def _worst(metric: MetricGrid, scores: Grid) -> float:

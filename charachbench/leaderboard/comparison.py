@@ -80,6 +80,11 @@ class Design:
         return [(float(low), float(high)) if np.isfinite(low) else None for low, high in found]
 
 
+def within(interval: tuple[float, float] | None, limits: tuple[float, float]) -> tuple[float, float] | None:
+    """An interval, cut where a metric's numbers end."""
+    return None if interval is None else (max(interval[0], limits[0]), min(interval[1], limits[1]))
+
+
 def compare(methods: Sequence[str], values: np.ndarray, design: Design) -> tuple[Comparison, ...]:
     """Every two methods.
 

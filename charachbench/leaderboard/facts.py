@@ -91,6 +91,11 @@ class MetricFacts(Part):
             versions=identity.get("versions", {}),
         )  # fmt: skip
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Where its numbers end."""
+        return -math.inf if self.least is None else self.least, math.inf if self.most is None else self.most
+
     def recall(self) -> NamedMetric:
         """A metric that can make tables, but cannot score."""
         return _NamedFacts(self.name, _Recalled(self), {"signature": self.signature})
@@ -115,10 +120,7 @@ class _Recalled(Metric):
         # of its class elsewhere, here of its own
         for name in ("family", "unit", "direction", "version"):
             setattr(self, name, getattr(facts, name))
-        self.limits = (  # type: ignore[misc]
-            -math.inf if facts.least is None else facts.least,
-            math.inf if facts.most is None else facts.most,
-        )
+        self.limits = facts.limits  # type: ignore[misc]
         self.facts = facts
 
     @property

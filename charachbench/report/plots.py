@@ -68,7 +68,7 @@ def draw(board: Leaderboard, speeds: Mapping[str, float], correlations: Correlat
             plots.append(Plot("Mean ranks", column.name, _ranks_told(column.ranking), _ranks(column.ranking)))
     domains = board.slices.get("domain", {})
     if len(domains) > 1:
-        for column in board.columns:
+        for column in (each for each in board.columns if any(part.column(each.name) for part in domains.values())):
             text = f"{column.heading} of each method in each domain, with 95% intervals where there are any."
             plots.append(Plot("By domain", column.name, text, _bars(board, column, domains, styles)))
     for across, up in combinations(_headline(board), 2):

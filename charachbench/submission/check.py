@@ -18,7 +18,7 @@ from charachbench.benchmark.types import Benchmark, Driver, Pair
 from charachbench.differences import differences
 from charachbench.errors import UserError
 from charachbench.evaluate import RANDOM_SUFFIX, NamedMetric
-from charachbench.leaderboard.comparison import Design
+from charachbench.leaderboard.comparison import Design, within
 from charachbench.progress import track
 from charachbench.store import RunInfo, pair_inputs
 from charachbench.submission.anonymous import anonymous
@@ -215,7 +215,10 @@ def _figures(bundle: Bundle) -> Iterator[str]:
         for score in bundle.scores
         if score.value is not None and math.isfinite(score.value)
     }
+    limits = {metric.name: metric.limits for metric in manifest.metrics}
     for figure in manifest.figures:
+        if figure.metric not in limits:
+            continue
         scored = [pair for pair in manifest.benchmark.pairs if (figure.metric, pair.name) in values]
         made: dict[str, float | None] = {"pairs": len(scored), "value": None, "low": None, "high": None}
         scale = 0.0
@@ -223,7 +226,7 @@ def _figures(bundle: Bundle) -> Iterator[str]:
             own = np.array([[values[figure.metric, pair.name] for pair in scored]], dtype=np.float64)
             shared = Design(np.array([pair.character for pair in scored]), np.array([pair.driver for pair in scored]))
             made["value"], scale = float(own.mean()), float(np.abs(own).max())
-            made["low"], made["high"] = shared.intervals(own)[0] or (None, None)
+            made["low"], made["high"] = within(shared.intervals(own)[0], limits[figure.metric]) or (None, None)
         for what, number in made.items():
             told: float | None = getattr(figure, what)
             if not _same(told, number, scale):

@@ -138,6 +138,15 @@ def test_too_few_characters_and_drivers_have_neither_intervals_nor_groups() -> N
     assert "No intervals or comparisons: 3 characters and 2 drivers are too few to tell how they vary." in notes
 
 
+def test_intervals_end_where_a_metrics_numbers_end() -> None:
+    pairs = {f"c{index}__d0": float(index == 0) for index in range(8)}
+    board = aggregate(table({"a": {"up": pairs, "down": pairs}}), METRICS)
+    (row,) = board.rows
+    (low, high), (unlimited, same) = row.cells["down"].interval or (0, 0), row.cells["up"].interval or (0, 0)
+    assert unlimited < 0 == low
+    assert high == same > row.cells["up"].value == 1 / 8  # type: ignore[operator]
+
+
 def test_what_was_resampled_is_told() -> None:
     told = [note for note in aggregate(many({"a": 1.0, "b": 0.0}), METRICS[:1]).footnotes() if "±" in note]
     assert told == [
