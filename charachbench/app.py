@@ -106,15 +106,20 @@ def _run() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, to be told in one sentence
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def task(composed: DictConfig) -> None:
+    def task(composed: DictConfig) -> float | list[float] | None:
         from charachbench import sweep
 
-        sweep.run_job(composed)
+        return sweep.run_job(composed)
 
     try:
         task()
     except (HydraException, OmegaConfBaseException) as error:
         raise config.explain(error) from error
+    except Exception as error:  # of a sweeper that gave up over jobs that failed: what they say tells more
+        if isinstance(error, UserError) and not sweep.failures:
+            sweep.failures.append(str(error))
+        if not sweep.failures:
+            raise
     if sweep.failures:
         count = len(sweep.failures)
         first = f"{f'{count} failed, the first: ' if count > 1 else ''}{sweep.failures[0]}"

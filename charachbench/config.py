@@ -226,6 +226,8 @@ class Config:
     tracker: Any = None
     """Finds the landmarks of generated videos, for the metrics that need them."""
     metrics: dict[str, Any] = field(default_factory=dict)
+    objective: Any = None
+    """What a sweeper optimises: the name of a metric, or a list of such."""
     tracking: Any = None
     published: dict[str, Any] = field(default_factory=dict)
     """Figures from papers, shown beside measured ones."""
@@ -265,6 +267,7 @@ class Config:
 SETTINGS = {
     "seed": "of all randomness (0)",
     "device": "auto, cpu, cuda, cuda:N, mps (auto)",
+    "objective": "the metric that a sweeper optimises (null)",
     "on_error": "continue or raise when a pair fails (continue)",
     "log": "text or json, a line each: what is printed (text)",
     "results": "the folder where everything is kept (results)",

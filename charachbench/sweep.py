@@ -1,4 +1,4 @@
-"""What a Hydra job does, and what comes after the last one of a sweep."""
+"""What a Hydra job does, what comes before the first one of a sweep, and what after the last."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import math
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOB_FILE = "job.json"
+OPTIMUM = "optimization_results.yaml"
+"""What Optuna found, in the sweep's folder."""
 
 failures: list[str] = []
 """What failed in this process's job, or in all jobs of its sweep: decides the exit status of the command line."""
 
 
-def run_job(composed: DictConfig) -> None:
+def run_job(composed: DictConfig) -> float | list[float] | None:
     """Execute the command of one composed configuration.
 
     What fails is written down beside the job's log, where ``Sweep`` finds it whatever machine the job ran on;
     so an exception ends this job alone, not the sweep.
+
+    Returns:
+        What a sweeper optimises, see ``charachbench.objective``; None without an ``objective``.
+
+    Raises:
+        UserError: there is an ``objective``, but no figure: the sweeper decides whether the sweep goes on.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -43,7 +52,8 @@ def run_job(composed: DictConfig) -> None:
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     settings: config.Config | None = None
     about: dict[str, Any] = {}
-    ran, start = True, time.perf_counter()
+    failed: list[str] = []
+    ran, figure, start = False, None, time.perf_counter()
     if in_sweep:
         output.context["job"] = HydraConfig.get().job.num + 1
     try:
@@ -52,23 +62,36 @@ def run_job(composed: DictConfig) -> None:
         about = {"command": settings.command.name, "method": settings.method_name}
         log.info("started: %s", " ".join(filter(None, about.values())), extra=event("job_started", **about))
         failed = execute(settings)
-        if settings.command is config.Command.run and not in_sweep:
-            finish(settings)
+        ran = True
+        if settings.command is config.Command.run:
+            try:
+                if in_sweep:
+                    track([settings], Path(HydraConfig.get().sweep.dir))
+                else:
+                    finish([settings])
+            except UserError as error:  # what is in the store counts nevertheless
+                failed.append(str(error))
+                if in_sweep:
+                    log.error("%s", error)
+            figure = optimised(settings)
     except Exception as error:
         if not isinstance(error, UserError):
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
             if not in_sweep:
                 raise
-        failed, ran = [reason_for(error)], False
+        failed = [*failed, reason_for(error)]
         if in_sweep:
-            log.error("%s", failed[0], extra=event("job_failed", **about, reason=failed[0]))
+            log.error("%s", failed[-1], extra=event("job_failed", **about, reason=failed[-1]))
     failures.extend(failed)
     if settings is not None:
         took = time.perf_counter() - start
         log.info("ended after %.2f s", took, extra=event("job_done", **about, ran=ran, failures=failed, seconds=took))
         plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
-        job = {"ran": ran, "failed": failed, "settings": plain}
+        job = {"ran": ran, "failed": failed, "objective": figure, "settings": plain}
         (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
+    if in_sweep and composed.objective and figure is None:
+        raise UserError(failed[-1] if failed else "objective: only the command `run` has one")
+    return figure
 
 
 def execute(settings: config.Config) -> list[str]:
@@ -81,29 +104,81 @@ def execute(settings: config.Config) -> list[str]:
     return failed
 
 
-def finish(settings: config.Config) -> None:
-    """Rebuild the leaderboard and its page once the videos are scored, and show it where results are tracked."""
+def finish(jobs: Sequence[config.Config], sweep: Path | None = None) -> None:
+    """Rebuild the leaderboard and its page, and show them and the jobs' runs where results are tracked.
+
+    Args:
+        jobs: with one leaderboard.
+        sweep: the folder of the sweep that they are of, if they are.
+    """
     from charachbench.commands import destination, leaderboard, open_benchmark
     from charachbench.evaluate import build_metrics
     from charachbench.report import page
     from charachbench.store import Store
 
+    settings = jobs[-1]
     metrics, store = build_metrics(settings), Store(Path(settings.results))
     benchmark = open_benchmark(settings, store)
-    if (made := leaderboard.make(settings, benchmark, store, metrics)) is not None:
+    made = leaderboard.make(settings, benchmark, store, metrics)
+    if made is not None:
         leaderboard.show(made, store.benchmark_folder(benchmark))
         if settings.report:
             output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
-    destination(settings).send_leaderboard(store, benchmark, metrics)
+    # again, since runs are called by how they differ from those that came after them
+    track(jobs, sweep)
+    if made is not None:
+        destination(settings).send_leaderboard(store, benchmark, made.metrics, made.board, made.scores)
+
+
+def track(jobs: Sequence[config.Config], sweep: Path | None) -> None:
+    """Show the jobs' runs where results are tracked; arguments as of ``finish``."""
+    from charachbench.commands import destination, open_benchmark
+    from charachbench.evaluate import build_metrics
+    from charachbench.generate import describe_run
+    from charachbench.store import Store
+    from charachbench.tracking import NoTracking
+
+    settings = jobs[-1]
+    tracking = destination(settings)
+    if isinstance(tracking, NoTracking):
+        return
+    metrics, store = build_metrics(settings), Store(Path(settings.results))
+    benchmark = open_benchmark(settings, store)
+    wanted = {describe_run(job, benchmark).key for job in jobs}
+    for run in store.runs(benchmark):
+        if run.info.key in wanted:
+            tracking.send_run(store, benchmark, run, metrics, "_".join(sweep.parts[-2:]) if sweep else "")
+
+
+def optimised(settings: config.Config) -> float | list[float] | None:
+    """The figures of the job's run that ``objective`` names."""
+    from charachbench import objective
+    from charachbench.commands import open_benchmark
+    from charachbench.evaluate import build_metrics
+    from charachbench.generate import describe_run
+    from charachbench.store import Store
+
+    if not settings.objective:
+        return None
+    metrics, store = build_metrics(settings), Store(Path(settings.results))
+    benchmark = open_benchmark(settings, store)
+    run = store.find_run(benchmark, describe_run(settings, benchmark))
+    return objective.value(settings.objective, store, benchmark, run, metrics)
 
 
 class Sweep(Callback):
-    """Before a multirun's jobs, how many they are; after them, one leaderboard for each benchmark, and what failed."""
+    """Before a multirun's jobs: how many they are, and whether they can be optimised. After them: what came of them."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Count the jobs."""
+        """Count the jobs; refuse a sweep whose sweeper and objective contradict each other."""
+        from charachbench import objective
+
         output.use(config.log)
         output.context["jobs"] = _count(config)
+        try:
+            objective.check_sweeper(config)
+        except UserError as error:  # Hydra would make a warning of it
+            raise SystemExit(output.fail(str(error), 1)) from error
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Gather what the jobs wrote down."""
@@ -137,27 +212,23 @@ def _after_sweep(folder: Path) -> None:
     from omegaconf import OmegaConf
 
     failures.clear()  # of the jobs that ran in this process: they are in the files too
-    boards: dict[str, config.Config] = {}
+    boards: dict[str, list[config.Config]] = {}
     jobs = sorted(folder.glob(f"*/{JOB_FILE}"))
     for path in jobs:
         job = json.loads(path.read_text(encoding="utf-8"))
         failures.extend(job["failed"])
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
         if job["ran"] and isinstance(settings, config.Config) and settings.command is config.Command.run:
-            shown = (
-                "track",
-                "benchmark",
-                "detector",
-                "metrics",
-                "leaderboard",
-                "published",
-                "tracking",
-                "results",
-                "report",
-            )
-            boards[keys.digest({name: job["settings"][name] for name in shown})] = settings
+            shown = ("track", "benchmark", "detector", "metrics", "leaderboard", "published", "tracking", "results",
+                     "report")  # fmt: skip
+            boards.setdefault(keys.digest({name: job["settings"][name] for name in shown}), []).append(settings)
     started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
     if len(jobs) < len(started):
         failures.append(f"{len(started) - len(jobs)} of {len(started)} jobs did not end; see {folder}")
-    for settings in boards.values():
-        finish(settings)
+    for same in boards.values():
+        finish(same, folder)
+    if (found := folder / OPTIMUM).is_file():
+        from rich.text import Text
+
+        output.wrote(found)
+        output.show("optimum", [OmegaConf.to_container(OmegaConf.load(found))], Text(found.read_text("utf-8"), end=""))

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from charachbench import sweep, weights
 from charachbench.app import main, translate
 from charachbench.video import read
+from tests.tracking.recorded import sent
 
 ROOT = Path(__file__).parents[1]
 FAKES = [f"hydra.searchpath=[file://{ROOT}/tests/conf]", "benchmark=tiny", "metrics=fakes", "device=cpu"]
@@ -165,6 +168,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
         (["method=still", "on_error=ignore"], "on_error: 'ignore' is not known; accepted: continue, raise"),
         (["method=still", "log=xml"], "log: 'xml' is not known; accepted: text, json"),
         (["method=still", "leaderboard.aggregation=mean"], "leaderboard.aggregation: "),
+        (["method=still", "objective=nm"], "objective: 'nm' is not a configured metric; did you mean 'nme'?"),
         (["method=still", "tracking.mode=on"], "tracking.mode: no such setting; accepted: _target_"),
         (["method=still", "tracking=wandb", "tracking.mode=on"], "tracking.mode: input should be 'offline', 'online'"),
         (["method=videos"], "method.root: must be given, as in method.root=VALUE"),
@@ -316,6 +320,87 @@ def test_help_names_commands_groups_and_choices(charachbench: Terminal) -> None:
     assert status == 0
     for word in ("leaderboard", "benchmark ", "toy", "warp", "experiment=demo", "on_error"):
         assert word in printed
+
+
+OPTUNA = ["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_jobs=1", "hydra.sweeper.sampler.seed=0", "method=roll"]
+
+
+def found_by_optuna(charachbench: Terminal) -> dict[str, Any]:
+    (path,) = charachbench.results.glob("logs/*/*/optimization_results.yaml")
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def test_optuna_finds_the_best_of_its_trials_and_all_are_rows(charachbench: Terminal) -> None:
+    line = [*OPTUNA, "hydra.sweeper.n_trials=3", "method.step=range(1,9)", "objective=difference"]
+    status, printed = charachbench(*line)
+    assert status == 0
+    means = charachbench.table().query("metric == 'difference'").groupby("method")["value"].mean()
+    found = found_by_optuna(charachbench)
+    assert len(means) > 1
+    assert found["best_value"] == pytest.approx(means.min())
+    assert means.idxmin() == f"roll (step={found['best_params']['++method.step']})"
+    assert f"best_value: {found['best_value']}" in printed
+
+
+@pytest.mark.slow
+def test_optuna_asks_for_the_same_trials_again(charachbench: Terminal) -> None:
+    line = [*OPTUNA, "method.step=range(1,99)", "objective=difference"]
+    assert charachbench(*line, "hydra.sweeper.n_trials=12")[1].count("6 generated") > 6
+    assert "generated" not in charachbench(*line, "hydra.sweeper.n_trials=12")[1]
+    assert 0 < charachbench(*line, "hydra.sweeper.n_trials=15")[1].count("6 generated") <= 3
+
+
+def test_optuna_goes_on_after_a_trial_without_a_figure(charachbench: Terminal) -> None:
+    line = [*OPTUNA, "hydra.sweeper.n_trials=3", "objective=difference", "benchmark.truth=choice(false,true)"]
+    status, printed = charachbench(*line, "hydra.sweeper.max_failure_rate=1")
+    assert status == 1
+    assert "objective: 6 of 6 pairs have no difference" in printed
+    assert found_by_optuna(charachbench)["best_params"] == {"benchmark.truth": True}
+    status, printed = charachbench(*line[:-1], "benchmark.truth=choice(false)")  # none is complete
+    assert status == 1
+    assert "charachbench: objective: 6 of 6 pairs have no difference" in printed
+    assert "No trials are completed" not in printed
+
+
+def test_optuna_takes_several_objectives(charachbench: Terminal) -> None:
+    line = [*OPTUNA, "hydra.sweeper.n_trials=1", "method.step=range(1,9)", "objective=[brightness,difference]"]
+    assert charachbench(*line, "hydra.sweeper.direction=[maximize,minimize]")[0] == 0
+    assert len(found_by_optuna(charachbench)["solutions"][0]["values"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["objective=brightness"],
+            "hydra.sweeper.direction: minimize contradicts what is better of brightness; accepted",
+        ),
+        (["objective=[difference,brightness]"], "accepted is hydra.sweeper.direction=[minimize,maximize]"),
+        ([], "objective: none was chosen, and this sweeper needs one"),
+        (["objective=differnce"], "objective: 'differnce' is not a configured metric; did you mean 'difference'?"),
+    ],
+    ids=["direction", "directions", "none", "unknown"],
+)
+def test_a_sweep_that_cannot_be_optimised_is_refused(
+    charachbench: Terminal, arguments: list[str], message: str
+) -> None:
+    status, printed = charachbench(*OPTUNA, "method.step=range(1,9)", *arguments)
+    assert status == 1
+    assert printed.startswith("charachbench: ")
+    assert message in printed
+    assert len(printed.splitlines()) == 1
+    assert not charachbench.results.exists()
+
+
+def test_runs_of_a_sweep_are_tracked_as_they_are_called_in_the_end(charachbench: Terminal) -> None:
+    assert charachbench("-m", "method=roll", "method.step=1,2", "tracking=wandb")[0] == 0
+    (sweep,) = charachbench.results.glob("logs/*/*")
+    found = list(sent(charachbench.results).values())
+    assert sorted(about["name"] for about in found) == ["leaderboard tiny", "roll (step=1)", "roll (step=2)"]
+    groups = {about["group"] for about in found if about["job_type"] == "run"}
+    assert groups == {f"{sweep.parent.name}_{sweep.name}"}
+    assert len(list(charachbench.results.glob("wandb/offline-run-*"))) == 3
 
 
 def command(results: Path, *arguments: str) -> list[str]:

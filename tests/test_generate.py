@@ -72,6 +72,7 @@ def test_what_can_change_the_output_changes_the_key(tmp_path: Path, change: dict
         {"device": "cuda"},
         {"tracking": {"_target_": "charachbench.tracking.Wandb", "mode": "online"}},
         {"metrics": {}},
+        {"objective": "brightness"},
         {"method_name": "other"},
     ],
     ids=lambda change: next(iter(change)),
@@ -133,6 +134,7 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "weights",
         "setup",
         "conformance",
+        "objective",
         "tracking",
         "leaderboard",
         "method_name",
@@ -143,6 +145,9 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "report",
         "study",
         "published",
+        "bundle",
+        "board",
+        "compare",
     }
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
 

@@ -1,6 +1,6 @@
 """One module per command, each with ``execute(settings)`` returning what failed, a sentence each."""
 
-from charachbench import config, tracks
+from charachbench import config, objective, tracks
 from charachbench.benchmark.types import Benchmark, BenchmarkSource
 from charachbench.errors import UserError
 from charachbench.evaluate import build_metrics
@@ -22,6 +22,7 @@ def check_settings(settings: config.Config) -> None:
     source(settings)
     detector(settings)
     build_metrics(settings)
+    objective.check(settings.objective, settings.metrics)
     destination(settings)
     published.read(settings.published)
     if settings.method is not None or settings.command in NEEDS_METHOD:

@@ -16,7 +16,7 @@ from charachbench.evaluate import NamedMetric, build_metrics
 from charachbench.leaderboard import published, render
 from charachbench.leaderboard.aggregate import aggregate
 from charachbench.leaderboard.board import Leaderboard
-from charachbench.leaderboard.collect import collect
+from charachbench.leaderboard.collect import collect, without_paths
 from charachbench.leaderboard.facts import FILE, MetricFacts
 from charachbench.leaderboard.sets import SetNumbers, contributions
 from charachbench.store import Store, atomic_write, write_json
@@ -69,7 +69,7 @@ def make(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
 def show(made: Made, folder: Path) -> None:
     """Print the main table, and write all of them and what they were made of."""
     write(made.board, folder)
-    kept = made.scores.drop(columns=["array", "reference"])
+    kept = without_paths(made.scores)
     atomic_write(folder / "scores.parquet", lambda path: kept.to_parquet(path, index=False))
     write_json(folder / FILE, {metric.signature: MetricFacts.of(metric).model_dump() for metric in made.metrics})
     output.wrote(folder / "scores.parquet")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charachbench.commands import destination, open_benchmark
+from charachbench.commands import destination, leaderboard, open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
 from charachbench.evaluate import build_metrics
@@ -20,5 +20,6 @@ def execute(settings: Config) -> list[str]:
     benchmark = open_benchmark(settings, store)
     for run in store.runs(benchmark):
         tracking.send_run(store, benchmark, run, metrics)
-    tracking.send_leaderboard(store, benchmark, metrics)
+    if made := leaderboard.make(settings, benchmark, store, metrics):
+        tracking.send_leaderboard(store, benchmark, made.metrics, made.board, made.scores)
     return []

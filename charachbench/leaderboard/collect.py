@@ -59,6 +59,11 @@ def collect(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def without_paths(scores: pd.DataFrame) -> pd.DataFrame:
+    """The tidy table, but for where in the store arrays are."""
+    return scores.drop(columns=["array", "reference"])
+
+
 def _rows(
     run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMetric], store: Store
 ) -> list[tuple[Any, ...]]:
@@ -127,6 +132,8 @@ def _value(value: Any) -> str:
     if isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
         return f"#{keys.digest(value)[:4]}"  # too long to read
     text = str(value)
+    if isinstance(value, float) and len(text) > 6:  # as a sampler draws them
+        return f"{value:.4g}"
     if re.fullmatch("[0-9a-f]{40}", text):  # of a commit its first digits
         return text[:7]
     if (last := text.rpartition(".")[2])[:1].isupper():  # of a class its name
