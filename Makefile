@@ -7,7 +7,7 @@ demo: .venv/installed
 	$(BIN)/charachbench experiment=demo
 
 test: .venv/installed
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check

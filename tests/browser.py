@@ -1,6 +1,8 @@
 """A page in headless Chromium, without a network; what it complains about is collected."""
 
+import atexit
 import contextlib
+import functools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,29 +36,42 @@ class Browser:
         return self.page
 
 
+@functools.cache
+def _started() -> Any:
+    """The browser, one for all tests of a process; a sentence where there is none."""
+    from playwright.sync_api import Error, sync_playwright
+
+    playwright = sync_playwright().start()
+    atexit.register(playwright.stop)
+    try:
+        path = next(filter(None, map(shutil.which, NAMES)), None)
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+    except Error as error:
+        return f"Chromium does not start: {str(error).splitlines()[0]}"
+    atexit.register(browser.close)
+    return browser
+
+
 @contextlib.contextmanager
 def launched(width: int = 1280, height: int = 800, **context: Any) -> Iterator[Browser]:
-    """A browser with a window of this size; skips the test where there is none.
+    """A window of this size, that shares nothing with others; skips the test where there is no browser.
 
     Args:
         width, height: pixels.
         context: what else ``playwright`` takes for a window, as ``color_scheme``.
     """
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        try:
-            path = next(filter(None, map(shutil.which, NAMES)), None)
-            browser = started.chromium.launch(executable_path=path, args=OPTIONS)
-        except playwright.Error as error:
-            pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
-        try:
-            window = browser.new_context(viewport={"width": width, "height": height}, offline=True, **context)
-            window.set_default_timeout(15_000)
-            opened = Browser(window.new_page())
-            _listen(opened)
-            yield opened
-        finally:
-            browser.close()
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    browser = _started()
+    if isinstance(browser, str):
+        pytest.skip(browser)
+    window = browser.new_context(viewport={"width": width, "height": height}, offline=True, **context)
+    try:
+        window.set_default_timeout(15_000)
+        opened = Browser(window.new_page())
+        _listen(opened)
+        yield opened
+    finally:
+        window.close()
 
 
 def _listen(browser: Browser) -> None:

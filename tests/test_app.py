@@ -351,6 +351,7 @@ def test_optuna_asks_for_the_same_trials_again(charachbench: Terminal) -> None:
     assert 0 < charachbench(*line, "hydra.sweeper.n_trials=15")[1].count("6 generated") <= 3
 
 
+@pytest.mark.slow
 def test_optuna_goes_on_after_a_trial_without_a_figure(charachbench: Terminal) -> None:
     line = [*OPTUNA, "hydra.sweeper.n_trials=3", "objective=difference", "benchmark.truth=choice(false,true)"]
     status, printed = charachbench(*line, "hydra.sweeper.max_failure_rate=1")
@@ -393,6 +394,7 @@ def test_a_sweep_that_cannot_be_optimised_is_refused(
     assert not charachbench.results.exists()
 
 
+@pytest.mark.slow
 def test_runs_of_a_sweep_are_tracked_as_they_are_called_in_the_end(charachbench: Terminal) -> None:
     assert charachbench("-m", "method=roll", "method.step=1,2", "tracking=wandb")[0] == 0
     (sweep,) = charachbench.results.glob("logs/*/*")

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from charachbench import noise
 from charachbench.differences import differences, flat
 from charachbench.errors import UserError
-from charachbench.leaderboard.comparison import SIGNIFICANT, Design, Direction
+from charachbench.leaderboard.comparison import SIGNIFICANT, Design, Direction, holm
 from charachbench.leaderboard.facts import FILE, MetricFacts
 from charachbench.store import Entry, read_json
 
@@ -321,8 +321,6 @@ def _tested(found: list[tuple[FigureChange, Design, np.ndarray]]) -> tuple[Figur
 
     Those that are as they were are no tests: counted as such, they would hide what changed.
     """
-    from statsmodels.stats.multitest import multipletests
-
     tests = {index: each for index, each in enumerate(found) if not each[0].same}
     together: dict[tuple[bytes, bytes], list[int]] = {}  # over the same pairs they are found at once
     for index, (_, design, _) in tests.items():
@@ -334,9 +332,7 @@ def _tested(found: list[tuple[FigureChange, Design, np.ndarray]]) -> tuple[Figur
         ps |= dict(zip(indices, design.crossed(changes).sign_test().tolist(), strict=True))
         intervals |= dict(zip(indices, design.intervals(changes), strict=True))
     told = [index for index, p in ps.items() if np.isfinite(p)]
-    corrected = (
-        dict(zip(told, multipletests([ps[index] for index in told], method="holm")[1], strict=True)) if told else {}
-    )
+    corrected = dict(zip(told, holm(np.array([ps[index] for index in told])), strict=True))
     return tuple(
         replace(change, p=float(corrected.get(index, 1.0)), interval=intervals.get(index))
         for index, (change, *_) in enumerate(found)

@@ -93,8 +93,6 @@ def compare(methods: Sequence[str], values: np.ndarray, design: Design) -> tuple
         values: (M, N), what each pair contributes to the figure of each method.
         design: of the N pairs.
     """
-    from statsmodels.stats.multitest import multipletests
-
     if len(methods) < 2:
         return ()
     couples = list(combinations(range(len(methods)), 2))
@@ -102,7 +100,7 @@ def compare(methods: Sequence[str], values: np.ndarray, design: Design) -> tuple
     if not any(crossed.resampled):
         told: list[tuple[tuple[float, float] | None, float | None]] = [(None, None)] * len(couples)
     else:
-        ps = multipletests(crossed.sign_test(), method="holm")[1]
+        ps = holm(crossed.sign_test())
         told = [((float(low), float(high)), float(p)) for (low, high), p in zip(crossed.intervals(), ps, strict=True)]
     return tuple(
         Comparison(methods[i], methods[j], values.shape[1], float(difference), *about)
@@ -110,12 +108,23 @@ def compare(methods: Sequence[str], values: np.ndarray, design: Design) -> tuple
     )
 
 
+def holm(ps: np.ndarray) -> np.ndarray:
+    """P-values corrected for all of them (Holm, Scandinavian Journal of Statistics, 1979).
+
+    statsmodels has this, too, and collects all garbage of the process at each call.
+    """
+    order = np.argsort(ps)
+    steps = np.maximum.accumulate(ps[order] * np.arange(len(ps), 0, -1))
+    corrected = np.empty_like(ps)
+    corrected[order] = np.minimum(steps, 1)
+    return corrected
+
+
 def ranks_within_pairs(values: np.ndarray, direction: Direction) -> np.ndarray:
     """(M, N) values of methods in pairs -> ranks, 1 the best."""
-    from scipy.stats import rankdata
+    import pandas as pd
 
-    ranks: np.ndarray = rankdata(-values if direction == "up" else values, axis=0)
-    return ranks
+    return pd.DataFrame(values).rank(axis=0, ascending=direction == "down").to_numpy()
 
 
 def rank(methods: Sequence[str], ranks: np.ndarray, design: Design) -> Ranking | None:

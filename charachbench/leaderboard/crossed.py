@@ -21,7 +21,7 @@ import numpy as np
 LEVEL = 0.95
 """Of intervals."""
 RESAMPLES = 1000
-FLIPS = 9999
+FLIPS = 4999
 LEAST = 5
 """Levels of a factor that can tell how its levels vary (Gelman and Hill, "Data analysis using regression", 2007)."""
 _SEED = 0
@@ -117,7 +117,7 @@ class Crossed:
         Quantiles of the resampled means, stretched by Student's t, as there may be few characters or drivers
         (Hesterberg, "What teachers should know about the bootstrap", The American Statistician, 2015).
         """
-        from scipy import stats
+        from scipy import special
 
         if not self._parts:
             return np.full((len(self.means), 2), np.nan)
@@ -133,7 +133,7 @@ class Crossed:
             spread += (part.shares**2).sum() * (part.effects**2).mean(axis=0)
         drawn *= np.sqrt(_ratio(self.variances, spread))  # 1 but where pairs are too few to fit all effects
         upper = (1 + LEVEL) / 2
-        stretch = stats.t.ppf(upper, self.freedom) / stats.norm.ppf(upper)
+        stretch = special.stdtrit(self.freedom, upper) / special.ndtri(upper)  # quantiles of t, and of the normal
         return (self.means + stretch * np.quantile(drawn, [1 - upper, upper], axis=0)).T
 
     def sign_test(self, flips: int = FLIPS) -> np.ndarray:

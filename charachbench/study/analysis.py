@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from charachbench.config import StudyKind
+from charachbench.leaderboard.comparison import holm
 from charachbench.leaderboard.crossed import LEVEL, Crossed
 from charachbench.study import bradley_terry
 from charachbench.study.design import SIDES, Study
@@ -99,7 +100,7 @@ def _verdict(study: Study, question: str, judgements: Sequence[Judgement]) -> Ve
     contrasts = np.array([*each, *(each[first] - each[second] for first, second in couples)])
     estimate = _compared if study.kind is StudyKind.pairwise else _rated
     values, intervals, p_values = estimate(judgements, methods, contrasts)
-    adjusted = _holm(p_values[len(methods) :])
+    adjusted = holm(p_values[len(methods) :])  # NaN stays so
     best = int(np.argmax(values[: len(methods)]))
     apart = {sum(two) - best for two, p in zip(couples, adjusted, strict=True) if best in two and p < 1 - LEVEL}
     standings = [
@@ -150,16 +151,6 @@ def _compared(judgements: Sequence[Judgement], methods: Sequence[str], contrasts
     reach = stats.t.ppf((1 + LEVEL) / 2, crossed.freedom) * errors
     p_values = 2 * stats.t.sf(np.abs(values) / errors, crossed.freedom)
     return values, np.stack([values - reach, values + reach], axis=1), p_values
-
-
-def _holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjusted for all of them (Holm, Scandinavian Journal of Statistics, 1979)."""
-    from statsmodels.stats.multitest import multipletests
-
-    if len(p_values) == 0 or np.isnan(p_values).any():
-        return p_values
-    adjusted: np.ndarray = multipletests(p_values, method="holm")[1]
-    return adjusted
 
 
 def _agreement(kind: StudyKind, judgements: Sequence[Judgement]) -> tuple[float | None, str]:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from charachbench.leaderboard.comparison import Design, compare, rank, ranks_within_pairs
+from charachbench.leaderboard.comparison import Design, compare, holm, rank, ranks_within_pairs
 
 FIRST, SECOND = np.indices((10, 5)).reshape(2, -1)
 DESIGN = Design(FIRST, SECOND)
@@ -33,15 +34,15 @@ def test_every_two_methods_are_compared_on_the_same_pairs() -> None:
     assert found["a", "c"].pairs == 50
 
 
-def test_the_correction_is_holms() -> None:
-    made = values(0.0, 0.3, 0.6, 0.9)
-    couples = list(itertools.combinations(range(4), 2))
-    plain = DESIGN.crossed(np.stack([made[i] - made[j] for i, j in couples])).sign_test()
-    order, corrected, running = np.argsort(plain), np.zeros(6), 0.0
-    for place, index in enumerate(order):
-        running = max(running, min(1.0, (6 - place) * plain[index]))
-        corrected[index] = running
-    assert [c.p for c in compare(list("abcd"), made, DESIGN)] == pytest.approx(corrected)
+@hypothesis.settings(max_examples=10)  # statsmodels collects the garbage of all tests each time
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
+def test_the_correction_is_holms(ps: list[float]) -> None:
+    assert holm(np.array(ps)) == pytest.approx(multipletests(ps, method="holm")[1])
+
+
+def test_what_was_not_tested_is_not_corrected() -> None:
+    assert holm(np.array([])).tolist() == []
+    assert np.isnan(holm(np.full(3, np.nan))).all()
 
 
 def test_of_many_methods_that_are_alike_hardly_any_is_told_apart() -> None:

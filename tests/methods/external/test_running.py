@@ -460,6 +460,7 @@ def test_a_hook_that_fails_for_one_pair_fails_that_one(
     assert [getattr(each, "kind", "ok") for each in outcomes] == ["ok", "no_face", "ok"]
 
 
+@pytest.mark.slow
 def test_a_batch_has_the_time_of_all_its_pairs(loaded: Load, told: dict[str, str], tmp_path: Path, notes: Path) -> None:
     pairs = [pair(f"c{index}") for index in range(2)]
     told["TOY_NOTES"] = os.devnull

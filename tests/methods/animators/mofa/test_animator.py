@@ -80,6 +80,7 @@ def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_windows_leave_no_seams() -> None:
     settings = {**TINY, "window": 9, "stride": 4, "steps": 4, "decode_chunk": 99}
     animator = Mofa(Random(), **settings)
@@ -133,6 +134,7 @@ def test_networks_are_compiled_where_that_is_set(monkeypatch: pytest.MonkeyPatch
         assert compiled == names
 
 
+@pytest.mark.slow
 def test_without_guidance_any_number_of_windows_goes_at_once() -> None:
     image, landmarks = face(9)
     made = []
