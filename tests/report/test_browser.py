@@ -16,12 +16,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Leaderboard]:
     return report(tmp_path_factory.mktemp("results"), benchmark_frames=20)
 
 
-@pytest.fixture(params=[1280, 390])
+@pytest.fixture
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    with launched(width=request.param, height=800) as opened:
+    with launched(width=getattr(request, "param", 1280), height=800) as opened:
         yield opened
         assert opened.complaints == []
         assert opened.page.evaluate("window.broken") is None
+
+
+both_widths = pytest.mark.parametrize("browser", [1280, 390], indirect=True)
 
 
 def rows(page: Any) -> list[str]:
@@ -29,6 +32,7 @@ def rows(page: Any) -> list[str]:
     return [each.inner_text() for each in page.query_selector_all(".sortable >> nth=0 >> tbody tr th")]
 
 
+@both_widths
 def test_headings_sort(browser: Browser, made: tuple[Path, Leaderboard]) -> None:
     page, board = browser.open(made[0]), made[1]
     ascending = [row.marked for row in sorted(board.rows, key=lambda row: row.cells["difference"].value or 0)]
@@ -42,6 +46,7 @@ def test_headings_sort(browser: Browser, made: tuple[Path, Leaderboard]) -> None
     assert rows(page) == sorted(ascending)
 
 
+@both_widths
 def test_the_page_is_no_wider_than_the_window(browser: Browser, made: tuple[Path, Leaderboard]) -> None:
     page = browser.open(made[0])
     page.locator("#pairs").scroll_into_view_if_needed()
@@ -80,6 +85,7 @@ def opened(browser: Browser, path: Path, query: str = "") -> Any:
 TIMES = "[...document.querySelectorAll('#tiles video')].map((video) => video.currentTime)"
 
 
+@both_widths
 def test_videos_play_in_step(browser: Browser, made: tuple[Path, Leaderboard]) -> None:
     page = opened(browser, made[0])
     assert page.locator("#tiles video").count() == 4  # the driver's and three methods'

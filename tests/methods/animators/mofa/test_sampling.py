@@ -109,7 +109,7 @@ class _Watched(EulerDiscreteScheduler):
 
 # One window; windows that end with the clip, of which upstream runs the last twice; and a longer clip. One, two and
 # three windows at once, where upstream has one.
-@pytest.mark.parametrize(("frames", "batch"), [(5, 1), (9, 2), (11, 3)])
+@pytest.mark.parametrize(("frames", "batch"), [(5, 1), (9, 2), pytest.param(11, 3, marks=pytest.mark.slow)])
 def test_denoising_equals_upstreams_at_every_step(recorded: _Recorded, frames: int, batch: int) -> None:
     scheduler: Any = _Watched(**recorded.settings["configs"]["scheduler"])
     latents = _denoised(recorded, frames, batch, scheduler)
