@@ -22,7 +22,7 @@ from charachbench.errors import Unscored, UserError, reason_for
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
-from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_json
+from charachbench.store import DamagedError, Entry, Run, StoreError, read_array, write_array, write_sealed
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def evaluate(
                 return None
             missing = _missing(pair, finished[pair.name], metrics)
             new = _score(pair, *finished[pair.name], missing, load)
-            write_json(entry.folder / "scores.json", entry.scores() | new)
+            write_sealed(entry.folder / "scores.json", entry.scores() | new)
         return new
 
     def count(pair: Pair, new: dict[str, dict[str, Any]]) -> None:

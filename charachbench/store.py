@@ -14,16 +14,18 @@
     <root>/cache/                                   what can be made again: detected landmarks, the toy benchmark
 
 Every file appears whole or not at all (written aside, then renamed); ``record.json`` comes last and makes a pair
-finished. Any number of processes may work on one store: a pair is worked on under its lock, which the system gives
-back when its holder dies.
+finished. Files that decide something tell whether they are damaged (``charachbench.sealed``). Any number of processes
+of any number of machines may work on one store: a pair is worked on under its lease (``charachbench.lease``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
+import logging
 import os
 import re
 import uuid
@@ -37,15 +39,18 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import video
+from charachbench import lease, sealed, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
 from charachbench.keys import digest
 from charachbench.protocols import Animation, Kept, References, Sample
 
+log = logging.getLogger(__name__)
+
 SCHEMA = 2
 REFERENCES = "references"
+LEASE = ".lease"
 MAX_LOG = 1_000_000
 """Characters of a pair's log that are kept."""
 
@@ -83,31 +88,45 @@ def write_json(path: Path, value: Any) -> None:
     atomic_write(path, lambda aside: aside.write_text(text + "\n", encoding="utf-8"))
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """The same, of what must not be believed once it is damaged."""
+    content = sealed.json_bytes(value)
+    atomic_write(path, lambda aside: aside.write_bytes(content))
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
-    """One ``.npy``, atomically."""
-
-    def write(aside: Path) -> None:
-        with aside.open("wb") as handle:
-            np.save(handle, array, allow_pickle=False)
-
-    atomic_write(path, write)
+    """One ``.npy``, sealed, atomically."""
+    content = sealed.array_bytes(array)
+    atomic_write(path, lambda aside: aside.write_bytes(content))
 
 
 def read_json(path: Path) -> Any:
     """The value, or None where the file is missing or damaged (it is then made again)."""
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-        return None
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return sealed.read_json(path.read_bytes())
+        except sealed.Damaged as damaged:
+            _report_damaged(path, str(damaged))
+    return None
 
 
 def read_array(path: Path) -> np.ndarray | None:
     """The array, or None where the file is missing or damaged (it is then made again)."""
-    try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    return array
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return sealed.read_array(path)
+        except sealed.Damaged as damaged:
+            _report_damaged(path, str(damaged))
+    return None
+
+
+@functools.cache  # once
+def _report_damaged(path: Path, how: str) -> None:
+    log.warning("%s: is damaged (%s); what it held is made again", path, how)
+
+
+class DamagedError(UserError):
+    """A file of the store is not what was written; whoever meets one removes it, so that it is made again."""
 
 
 class StoredReferences(References):
@@ -221,28 +240,26 @@ class Entry:
         return self.folder / f"{folder_name(name, key)}.npy"
 
     @contextlib.contextmanager
-    def locked(self, *, wait: bool) -> Iterator[bool]:
-        """Hold the pair's lock; yields false, without waiting, where another process holds it and ``wait`` is false."""
-        import filelock
-
+    def leased(self, *, wait: bool) -> Iterator[lease.Lease | None]:
+        """Hold the pair's lease; yields None, without waiting, where another process has it and ``wait`` is false."""
+        holding = lease.hold(self.folder / LEASE, wait=wait)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock")
-            lock.acquire(timeout=-1 if wait else 0)
-        except filelock.Timeout:
-            yield False
-            return
+            held = holding.__enter__()
         except OSError as error:
             raise StoreError(f"{self.folder}: cannot be written ({error.strerror})") from error
-        try:
-            yield True
-        finally:
-            lock.release()
+        with contextlib.ExitStack() as giving_back:
+            giving_back.push(holding)
+            yield held
 
     def remove_leftovers(self) -> None:
         """Remove half-written files of a process that was killed here."""
         for leftover in self.folder.glob(".*.*"):
             leftover.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Forget that the pair is finished, so that it is made again; scores stay, in case it comes out the same."""
+        (self.folder / "record.json").unlink(missing_ok=True)
 
     def write_animation(self, animation: Animation) -> dict[str, str]:
         """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
@@ -274,18 +291,25 @@ class Entry:
         """Whether all that can be scored is still there."""
         return all((self.folder / name).is_file() for name in record["outputs"])
 
+    def damaged(self, record: dict[str, Any]) -> list[str]:
+        """Names of the files that are not what was generated."""
+
+        def digest_now(name: str) -> str:
+            try:
+                return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+            except OSError:
+                return ""
+
+        return [name for name, digest_then in record["outputs"].items() if digest_now(name) != digest_then]
+
     def read_sample(self, pair: Pair, record: dict[str, Any]) -> Sample:
         """What metrics are handed.
 
         Raises:
-            UserError: a file is not what was generated.
+            DamagedError: a file is not what was generated.
         """
-        for name, digest_then in record["outputs"].items():
-            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != digest_then:
-                raise UserError(
-                    f"{self.folder / name}: was damaged or changed since it was generated; remove the folder and "
-                    "generate the pair again"
-                )
+        if damaged := self.damaged(record):
+            raise DamagedError(f"{self.folder / damaged[0]}: was damaged or changed since it was generated")
 
         def array(name: str) -> np.ndarray | None:
             return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
@@ -333,13 +357,13 @@ class Run:
         for name, entry in entries.items():
             if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
                 record["in_use_since"] = datetime.now(UTC).isoformat()
-                write_json(entry.folder / "record.json", record)
+                write_sealed(entry.folder / "record.json", record)
 
     def create(self) -> None:
         """Make the run known, if it is not."""
-        if not (self.folder / "run.json").is_file():
+        if read_json(self.folder / "run.json") is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / "run.json", asdict(self.info))
+            write_sealed(self.folder / "run.json", asdict(self.info))
 
     @cached_property
     def _records(self) -> list[tuple[Entry, dict[str, Any]]]:

@@ -28,19 +28,18 @@ class Arrays(Sequence[np.ndarray]):
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._read(self.paths[index])
+        path = Path(self.paths[index])
+        if (array := read_array(path)) is None:
+            path.unlink(missing_ok=True)
+            raise UserError(f"{path}: was damaged and is removed; `charachbench evaluate` makes it again")
+        return array
 
     def rows(self) -> int:
         """Of all together; reads no more than headers."""
-        return sum(len(self._read(path, mmap_mode="r")) for path in self.paths)
-
-    @staticmethod
-    def _read(path: str, **options: Any) -> np.ndarray:
         try:
-            array: np.ndarray = np.load(path, allow_pickle=False, **options)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path}: cannot be read; remove it and run `charachbench evaluate` again") from error
-        return array
+            return sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in self.paths)
+        except (OSError, ValueError, EOFError):
+            return sum(len(array) for array in self)
 
 
 class SetNumbers:
