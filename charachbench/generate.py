@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import json
 import logging
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any
 from charachbench import config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
+from charachbench.overlap import Ahead, Behind
 from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
@@ -34,7 +36,7 @@ class Outcome:
 
     Attributes:
         failed: by name, why.
-        seconds: that all that were made took, but for loading the method.
+        seconds: of wall time that all that were made took, but for loading the method.
     """
 
     run: Run
@@ -83,7 +85,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
 
 def as_seen(pair: Pair, given: list[str]) -> Pair:
     """The pair without truth and annotation, which are for scoring, but for what ``given`` lists."""
-    character = pair.character if "landmarks" in given else pair.character.without_landmarks()
+    character = pair.character if "landmarks" in given else pair.character.unannotated
     return replace(pair, character=character, truth=pair.truth if "truth" in given else None)
 
 
@@ -101,31 +103,45 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     outcome = Outcome(run)
     reused: dict[str, Entry] = {}
 
-    def attempt(pair: Pair, stage: Stage, *, wait: bool) -> bool:
-        """False where another process works on the pair."""
+    def attempt(pair: Pair, *, wait: bool) -> bool:
+        """Make the pair and begin to store it; false where another process works on it."""
         entry, inputs = to_do[pair.name]
         stage.current, said = pair.name, f"{info.method_name}: pair {pair.name}"
-        with entry.locked(wait=wait) as mine:
-            if not mine:
+        with contextlib.ExitStack() as held:
+            if not held.enter_context(entry.locked(wait=wait)):
                 return False
             if worker.is_finished(entry):
                 reused[pair.name] = entry
                 stage.tell("pair_reused", pair.name, f"{said} was made by another process")
                 return True
-            loading = worker.load_seconds
-            with _Timer() as working:
-                reason = worker.work(pair, entry, inputs)
-            took = working.seconds - (worker.load_seconds - loading)
-            if reason is None:
-                outcome.made.append(pair.name)
-                outcome.seconds += took
-                stage.tell("pair_made", pair.name, f"{said} was made in {took:.2f} s", seconds=took)
-                return True
-            outcome.failed[pair.name] = reason
-            stage.tell("pair_failed", pair.name, f"{said} failed: {reason}", reason=reason, seconds=took)
-            if settings.on_error == "raise":
-                raise UserError(f"pair {pair.name} failed: {reason}")
-            return True
+            made = worker.make(pair, inputs, ahead)
+            wait_for_store()
+            settled = functools.partial(settle, pair, made, held.pop_all())
+            behind.begin(functools.partial(worker.store, pair, entry, made), settled)
+        if made.error is None:
+            outcome.seconds += made.seconds
+        else:
+            wait_for_store()  # it may end the run
+        return True
+
+    def wait_for_store() -> None:
+        with _Timer() as waiting:
+            behind.wait()
+        outcome.seconds += waiting.seconds
+
+    def settle(pair: Pair, made: _Made, held: contextlib.ExitStack, stored: Future[_Stored]) -> None:
+        """Give back the pair's lock and say what became of it."""
+        with held:
+            reason, seconds = stored.result()
+        took, said = made.seconds + seconds, f"{info.method_name}: pair {pair.name}"
+        if reason is None:
+            outcome.made.append(pair.name)
+            stage.tell("pair_made", pair.name, f"{said} was made in {took:.2f} s", seconds=took)
+            return
+        outcome.failed[pair.name] = reason
+        stage.tell("pair_failed", pair.name, f"{said} failed: {reason}", reason=reason, seconds=took)
+        if settings.on_error == "raise":
+            raise UserError(f"pair {pair.name} failed: {reason}")
 
     to_do: dict[str, tuple[Entry, dict[str, str]]] = {}
     for pair in seen.pairs:
@@ -142,10 +158,16 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     try:
         expected = [pair for pair in seen.pairs if pair.name in to_do]
         method.expect(expected)
-        with Stage("generate", info.method_name, info.key, len(seen.pairs), list(reused)) as stage:
-            elsewhere = [pair for pair in expected if not attempt(pair, stage, wait=False)]
+        with (
+            Stage("generate", info.method_name, info.key, len(seen.pairs), list(reused)) as stage,
+            Ahead(_read, expected) as ahead,
+            Behind[_Stored]() as behind,
+        ):
+            elsewhere = [pair for pair in expected if not attempt(pair, wait=False)]
             for pair in elsewhere:  # done by then, or left over by a process that died
-                attempt(pair, stage, wait=True)
+                wait_for_store()  # who waits for others holds nothing that they may wait for
+                attempt(pair, wait=True)
+            wait_for_store()
     finally:
         method.close()
     run.use_again(benchmark, reused)
@@ -183,8 +205,8 @@ class _Worker:
             )
         return True
 
-    def work(self, pair: Pair, entry: Entry, inputs: dict[str, str]) -> str | None:
-        """Animate, store and record a pair; the reason where it failed."""
+    def make(self, pair: Pair, inputs: dict[str, str], ahead: Ahead[Pair, float]) -> _Made:
+        """Animate a pair; what goes wrong is part of what is returned."""
         record: dict[str, Any] = {
             "schema": SCHEMA,
             "pair": pair.name,
@@ -206,52 +228,58 @@ class _Worker:
             with _Timer() as loading:
                 self.device = provenance.resolve_device(self.settings.device)  # imports torch
             self.load_seconds = loading.seconds
-        reason = None
-        try:
-            record |= {"status": "ok"} | self._animate(pair, entry)
-        except StoreError:
-            raise
-        except Exception as error:
-            reason = reason_for(error)
-            kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else ("error", "")
-            record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": traceback.format_exc()}
-            entry.write_log(printed)
-        record["finished"] = datetime.now(UTC).isoformat()
-        write_json(entry.folder / "record.json", record)
-        return reason
+        animation, error, loaded = None, None, self.load_seconds
+        with _Timer() as working:
+            try:
+                animation, facts = self._animate(pair, ahead)
+                record |= facts
+            except StoreError:
+                raise
+            except Exception as raised:
+                error = raised
+        return _Made(record, animation, error, working.seconds - (self.load_seconds - loaded))
 
-    def _animate(self, pair: Pair, entry: Entry) -> dict[str, Any]:
+    def store(self, pair: Pair, entry: Entry, made: _Made) -> _Stored:
+        """Store and record what was made of a pair."""
+        record, error = made.record, made.error
+        with _Timer() as storing:
+            if made.animation is not None:
+                try:
+                    record |= {"status": "ok"} | _write(pair, made.animation, entry, record)
+                except StoreError:
+                    raise
+                except Exception as raised:
+                    error = raised
+            reason = None
+            if error is not None:
+                reason = reason_for(error)
+                kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else ("error", "")
+                told = "".join(traceback.format_exception(error))
+                record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": told}
+                entry.write_log(printed)
+            record["finished"] = datetime.now(UTC).isoformat()
+            write_json(entry.folder / "record.json", record)
+        return reason, storing.seconds
+
+    def _animate(self, pair: Pair, ahead: Ahead[Pair, float]) -> tuple[Animation, dict[str, Any]]:
         self._load()
-        with _Timer() as reading:  # so that decoding is not counted as the method's time
-            frames, size = len(pair.driver.video), pair.character.image.shape[:2]
+        reading = ahead.get(pair)  # so that decoding is not counted as the method's time
+        frames, size = len(pair.driver.video), pair.character.image.shape[:2]
         memory = provenance.PeakMemory(self.device)
         with _Timer() as generating:
             animation = self.method.animate(pair, self.run.info.seed)
         peak = memory.read()
         seconds = generating.seconds if animation.seconds is None else animation.seconds
         _check(animation, frames, size)
-        with _Timer() as encoding:
-            entry.remove_leftovers()
-            with ThreadPoolExecutor(1) as beside:
-                drawing = beside.submit(_write_pictures, pair, animation, entry)
-                outputs = entry.write_animation(animation)
-                drawing.result()
-            entry.write_log(animation.log)
-        return {
+        return animation, {
             "device": self.device,
             "device_name": provenance.device_name(self.device),
             "frames": frames,
             "size": list(size),
             "fps": pair.driver.video.fps if animation.video is None else animation.video.fps,
-            "seconds": {
-                "load": self.load_seconds,
-                "read": reading.seconds,
-                "generate": seconds,
-                "encode": encoding.seconds,
-            },
+            "seconds": {"load": self.load_seconds, "read": reading, "generate": seconds},
             "frames_per_second": frames / max(seconds, 1e-9),
             "peak_memory_mib": peak,
-            "outputs": outputs,
             "notes": animation.notes,
             "degraded": animation.degraded,
         }
@@ -270,6 +298,45 @@ class _Worker:
                 self.load_error = error, error.__traceback__
                 raise
             self.load_seconds, self.loaded = self.load_seconds + loading.seconds, True
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A pair before it is stored.
+
+    Attributes:
+        record: what is known of it so far.
+        animation: None where ``error`` is not.
+        seconds: that it took, but for loading the method.
+    """
+
+    record: dict[str, Any]
+    animation: Animation | None
+    error: Exception | None
+    seconds: float
+
+
+_Stored = tuple[str | None, float]
+"""Why a pair failed, None if it did not; seconds that storing took."""
+
+
+def _read(pair: Pair) -> float:
+    """Seconds that it took to decode a pair, which those who gave it remember."""
+    with _Timer() as reading:
+        _ = pair.driver.video, pair.character.image
+    return reading.seconds
+
+
+def _write(pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any]) -> dict[str, Any]:
+    """Store an animation; what that adds to the record."""
+    with _Timer() as encoding:
+        entry.remove_leftovers()
+        with ThreadPoolExecutor(1) as beside:
+            drawing = beside.submit(_write_pictures, pair, animation, entry)
+            outputs = entry.write_animation(animation)
+            drawing.result()
+        entry.write_log(animation.log)
+    return {"seconds": {**record["seconds"], "encode": encoding.seconds}, "outputs": outputs}
 
 
 def _write_pictures(pair: Pair, animation: Animation, entry: Entry) -> None:

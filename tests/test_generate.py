@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -370,6 +371,66 @@ def test_a_method_is_closed_whatever_happens(report: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         run(steps(report))
     assert report.read_text().splitlines()[-2:] == ["load cpu", "close"]
+
+
+def finished(results: Path) -> list[str]:
+    """Names of pairs that have a record."""
+    return sorted(json.loads(path.read_text())["pair"] for path in results.rglob("record.json"))
+
+
+def test_a_pair_is_stored_while_the_method_works_on_the_next(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, threads = report.parent / "results", set()
+
+    def animate(self: Steps, pair: Pair, seed: int) -> Animation:
+        threads.add(threading.get_ident())
+        before = ["c0__d0", "c1__d0", "c2__d0"][: int(pair.name[1])]
+        deadline = time.monotonic() + 20
+        while finished(results) != before and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert finished(results) == before
+        return Roll.animate(self, pair, seed)
+
+    monkeypatch.setattr(Steps, "animate", animate)
+    assert run(steps(report)).made == ["c0__d0", "c1__d0", "c2__d0"]
+    assert threads == {threading.get_ident()}
+
+
+def test_a_pair_that_is_being_stored_when_the_run_is_interrupted_is_kept(
+    report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, write = report.parent / "results", video.write_lossless
+    interrupted = threading.Event()
+
+    def slow(*arguments: Any) -> None:
+        interrupted.wait(20)
+        write(*arguments)
+
+    def animate(self: Steps, pair: Pair, seed: int) -> Animation:
+        if pair.name == "c1__d0":
+            interrupted.set()
+            raise KeyboardInterrupt
+        return Roll.animate(self, pair, seed)
+
+    monkeypatch.setattr("charachbench.video.write_lossless", slow)
+    monkeypatch.setattr(Steps, "animate", animate)
+    with pytest.raises(KeyboardInterrupt):
+        run(steps(report))
+    assert finished(results) == ["c0__d0"]
+    monkeypatch.undo()
+    again = run(steps(report))
+    assert (again.made, list(again.reused)) == (["c1__d0", "c2__d0"], ["c0__d0"])
+
+
+def test_a_driver_that_cannot_be_read_fails_its_own_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, frames: int) -> video.Video:
+        if name == "d1":
+            raise UserError("d1: is cut off")
+        return clip(name, frames)
+
+    monkeypatch.setattr("tests.fakes.clip", load)
+    outcome = run(settings(tmp_path))
+    assert outcome.made == ["c0__d0", "c1__d0", "c2__d0"]
+    assert outcome.failed == dict.fromkeys(["c0__d1", "c1__d1", "c2__d1"], "d1: is cut off")
 
 
 def test_what_lacks_something_is_told_before_it_is_a_row(report: Path) -> None:

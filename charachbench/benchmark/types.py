@@ -53,8 +53,9 @@ class Character:
         """Annotated 68 landmarks, float64 (68, 2), (x, y) in pixels of ``image``; None where not annotated."""
         return None if self.load_landmarks is None else self.load_landmarks()
 
-    def without_landmarks(self) -> Character:
-        """The character as a method sees it."""
+    @cached_property
+    def unannotated(self) -> Character:
+        """The character as a method sees it; one for all its pairs, which so share its decoded image."""
         return replace(self, load_landmarks=None, annotation_fingerprint="")
 
 

@@ -44,7 +44,7 @@ class Painted(BenchmarkSource):
 
     def open(self, detector: object, cache: Path) -> Benchmark:
         chosen = [c for c in CAST if self.names is None or c.name in self.names]
-        kept = [c if self.annotated else c.without_landmarks() for c in chosen]
+        kept = [c if self.annotated else c.unannotated for c in chosen]
         return Benchmark("painted", {}, tuple(Pair(c, _nobody()) for c in kept))
 
 
