@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,10 @@ CONF = Path(__file__).parent.parent / "conf"
 WITH_METHOD = tuple(config.Command[name] for name in ("run", "generate", "evaluate", "bundle", "setup", "conformance"))
 """All others look at what is there."""
 CHOOSES_METHOD = ("method=", "landmarks=", "retargeting=")
+
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+GRACE = 8.0
+"""Seconds after which what was told to end is ended: schedulers kill after 30, some after 10."""
 
 EXAMPLES = """
   charachbench experiment=demo                                   all weight-free methods on the toy benchmark
@@ -50,9 +56,10 @@ def main() -> None:
         return
     if "log=json" in arguments:  # or errors would be text until the configuration is read
         output.use("json")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         if signal.getsignal(number) is signal.SIG_DFL:  # a scheduler's or a closed terminal's end is as Ctrl-C
             signal.signal(number, signal.default_int_handler)
+    _end_in_time()
     try:
         sys.argv[1:] = translate(arguments)
         sys.exit(_run())
@@ -64,6 +71,24 @@ def main() -> None:
         if not output.is_json():
             raise
         sys.exit(output.fail(reason_for(error), 1, traceback=traceback.format_exc()))
+
+
+def _end_in_time() -> None:
+    """Have a process that was told to end do so even while it is in code that knows nothing of Python's signals.
+
+    What it was working on is lost, what is finished is not: files of the store appear whole or not at all.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while (number := os.read(reading, 1)[0]) not in ENDS:
+            pass
+        time.sleep(GRACE)
+        os._exit(128 + number)
+
+    threading.Thread(target=watch, daemon=True, name="end").start()
 
 
 def translate(arguments: list[str]) -> list[str]:

@@ -33,6 +33,7 @@ class Command(Enum):
     board = "make the tables from a folder of such files"
     compare = "tell what changed between two folders of results"
     check = "report what is missing or unreadable in a benchmark"
+    verify = "check every file of the store against its checksum, and list or mend what is wrong"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
     study = "make a page on which people judge the finished videos without knowing whose they are"
@@ -65,6 +66,26 @@ class StudyKind(Enum):
 
     rating = "each video alone, on a scale"
     pairwise = "of two methods' videos, which is better"
+
+
+@dataclass
+class ShardConfig:
+    """Which of several jobs that share a store this one is."""
+
+    index: int = 0
+    """From 0."""
+    count: int = 1
+    """How many there are; each begins with its own pairs, equal shares by frames."""
+    steal: bool = True
+    """Then take what others have not begun, or left when they died, and wait until all is done."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UserError(f"shard.count={self.count}: accepted are whole numbers from 1")
+        if not 0 <= self.index < self.count:
+            raise UserError(
+                f"shard.index={self.index}: accepted are 0 to {self.count - 1}, for shard.count={self.count}"
+            )
 
 
 @dataclass
@@ -115,6 +136,14 @@ class CompareConfig:
     """Where the tables go; null puts them into ``after``."""
     fail_on_worse: bool = False
     """Exit with status 1 where something got significantly worse."""
+
+
+@dataclass
+class VerifyConfig:
+    """What becomes of what is wrong in the store."""
+
+    repair: bool = False
+    """Remove damaged and left-over files, so that they are made again; else list them."""
 
 
 @dataclass
@@ -231,10 +260,12 @@ class Config:
     tracking: Any = None
     published: dict[str, Any] = field(default_factory=dict)
     """Figures from papers, shown beside measured ones."""
+    shard: ShardConfig = field(default_factory=ShardConfig)
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     bundle: BundleConfig = field(default_factory=BundleConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
@@ -248,6 +279,10 @@ class Config:
     """cpu, cuda, cuda:1, mps, or auto: cuda where there is one, else cpu."""
     on_error: str = "continue"
     """continue: record a failed pair and go on; raise: stop at once."""
+    isolate: bool = False
+    """Run the method in a process of its own: one that crashes fails its pair, and a new one goes on with the next."""
+    time_limit: float | None = None
+    """Seconds that a pair may take, in a process of its own; null for as long as it likes."""
     log: str = "text"
     """text for people, or json: each line that is printed is an object of JSON."""
     results: str = "results"
@@ -260,6 +295,8 @@ class Config:
             raise UserError(f"on_error: '{self.on_error}' is not known; accepted: continue, raise")
         if self.log not in ("text", "json"):
             raise UserError(f"log: '{self.log}' is not known; accepted: text, json")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise UserError(f"time_limit={self.time_limit}: accepted are seconds above 0, or null")
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
 
@@ -269,6 +306,9 @@ SETTINGS = {
     "device": "auto, cpu, cuda, cuda:N, mps (auto)",
     "objective": "the metric that a sweeper optimises (null)",
     "on_error": "continue or raise when a pair fails (continue)",
+    "shard.index": "which of shard.count jobs that share a store this one is (0 of 1)",
+    "isolate": "run the method in a process of its own, which may crash (false)",
+    "time_limit": "seconds that a pair may take; implies isolate (null)",
     "log": "text or json, a line each: what is printed (text)",
     "results": "the folder where everything is kept (results)",
     "report": "whether a run ends with the page (true)",

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-FailureKind = Literal["no_face", "out_of_memory", "time_limit", "error"]
+FailureKind = Literal["no_face", "out_of_memory", "time_limit", "died", "error"]
 
 
 class UserError(Exception):
@@ -16,7 +16,8 @@ class PairFailure(UserError):  # noqa: N818 - an outcome too
     """A method could not do a pair, and says of which kind that is.
 
     Attributes:
-        kind: ``no_face`` (where the method needs one), ``out_of_memory``, ``time_limit`` or ``error``.
+        kind: ``no_face`` (where the method needs one), ``out_of_memory``, ``time_limit``,
+            ``died`` (its process did) or ``error``.
         log: what the method printed, for the store.
     """
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import config, keys, provenance
+from charachbench import config, keys, provenance, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
+from charachbench.generate import survivable
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
-from charachbench.store import DamagedError, Entry, Run, StoreError, read_array, write_array, write_sealed
+from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_sealed
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,15 @@ def _deciding(node: Any) -> Any:
 
 @dataclass
 class Tally:
-    """How many (pair, metric) were scored now, were scored before, and failed."""
+    """How many (pair, metric) were scored now, were scored before, and failed.
+
+    Attributes:
+        damaged: pairs whose files were no longer what was generated, and which are to be generated again.
+    """
 
     scored: int = 0
     reused: int = 0
+    damaged: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -164,7 +170,8 @@ def evaluate(
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
+    pairs = shards.order(benchmark.pairs, settings.shard)
+    todo = [pair for pair in pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
@@ -173,15 +180,17 @@ def evaluate(
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
         entry, _ = finished[pair.name]
-        with entry.locked(wait=wait) as mine:
-            if not mine:
+        with entry.leased(wait=wait) as lease:
+            if lease is None:
                 return None
             missing = _missing(pair, finished[pair.name], metrics)
-            new = _score(pair, *finished[pair.name], missing, load)
+            new = _score(pair, *finished[pair.name], missing, load, lease.deaths)
             write_sealed(entry.folder / "scores.json", entry.scores() | new)
         return new
 
     def count(pair: Pair, new: dict[str, dict[str, Any]]) -> None:
+        if finished[pair.name][0].record() is None:
+            tally.damaged.append(pair.name)
         tally.scored += len(new)
         tally.reused += len(metrics) - len(new)
         for score in new.values():
@@ -242,6 +251,7 @@ def _score(
     record: dict[str, Any],
     metrics: dict[str, NamedMetric],
     load: Loader,
+    deaths: int,
 ) -> dict[str, dict[str, Any]]:
     """Scores by metric key, of one pair whose video is decoded once."""
     sample: Sample | None = None
@@ -251,6 +261,7 @@ def _score(
         metric = named.metric
         score: dict[str, Any] = {"metric": named.name, "signature": named.signature, "unit": metric.unit}
         with judged(score):
+            survivable(deaths)
             require(pair, metric)
             load(named)
             if sample is None:

@@ -15,17 +15,20 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from charachbench import config, keys, pictures, provenance
+from charachbench import config, keys, memory, pictures, provenance, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
+from charachbench.isolation import Isolated
 from charachbench.overlap import Ahead, Behind
 from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
-from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
+from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_sealed
 
 log = logging.getLogger(__name__)
 
 GIVEN = ("truth", "landmarks")
+MAX_DEATHS = 3
+"""Of processes in a row, after which a pair fails instead of being tried once more."""
 FOR_THE_HARNESS = ("about", "control", "given")
 """Entries of a method's configuration that are not arguments of its class."""
 
@@ -96,6 +99,8 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         UserError: the configuration or the store is at fault, or a pair failed and ``on_error`` is ``raise``.
     """
     method, info = build_method(settings), describe_run(settings, benchmark)
+    if settings.isolate or settings.time_limit is not None:
+        method = Isolated(method, settings)
     seen = replace(benchmark, pairs=tuple(as_seen(pair, info.given) for pair in benchmark.pairs))
     method.prepare(seen, store.cache)
     run = store.find_run(benchmark, info)
@@ -108,13 +113,19 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         entry, inputs = to_do[pair.name]
         stage.current, said = pair.name, f"{info.method_name}: pair {pair.name}"
         with contextlib.ExitStack() as held:
-            if not held.enter_context(entry.locked(wait=wait)):
+            lease = held.enter_context(entry.leased(wait=wait))
+            if lease is None:
                 return False
-            if worker.is_finished(entry):
+            record = entry.record()
+            if worker.is_finished(entry, record):
                 reused[pair.name] = entry
                 stage.tell("pair_reused", pair.name, f"{said} was made by another process")
                 return True
-            made = worker.make(pair, inputs, ahead)
+            if record is not None and record["status"] == "failed" and record["finished"] != failed_before[pair.name]:
+                outcome.failed[pair.name] = record["reason"]
+                stage.tell("pair_failed", pair.name, f"{said} failed in another process: {record['reason']}")
+                return True
+            made = worker.make(pair, inputs, ahead, lease.deaths)
             wait_for_store()
             settled = functools.partial(settle, pair, made, held.pop_all())
             behind.begin(functools.partial(worker.store, pair, entry, made), settled)
@@ -130,7 +141,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         outcome.seconds += waiting.seconds
 
     def settle(pair: Pair, made: _Made, held: contextlib.ExitStack, stored: Future[_Stored]) -> None:
-        """Give back the pair's lock and say what became of it."""
+        """Give back the pair's lease and say what became of it."""
         with held:
             reason, seconds = stored.result()
         took, said = made.seconds + seconds, f"{info.method_name}: pair {pair.name}"
@@ -144,22 +155,26 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             raise UserError(f"pair {pair.name} failed: {reason}")
 
     to_do: dict[str, tuple[Entry, dict[str, str]]] = {}
-    for pair in seen.pairs:
+    failed_before: dict[str, str | None] = {}
+    pairs = shards.order(seen.pairs, settings.shard)
+    for pair in pairs:
         # the fingerprint fails where weights are missing
         inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
         entry = run.entry(pair, inputs)
-        if worker.is_finished(entry):
+        record = entry.record()
+        if worker.is_finished(entry, record):
             reused[pair.name] = entry
         else:
             to_do[pair.name] = entry, inputs
+            failed_before[pair.name] = None if record is None else record["finished"]
     if to_do and (lacking := method.lacks()):
         raise UserError(f"{info.method_name}: {lacking}")
     run.create()  # not before: a method that cannot run is no row
     try:
-        expected = [pair for pair in seen.pairs if pair.name in to_do]
+        expected = [pair for pair in pairs if pair.name in to_do]
         method.expect(expected)
         with (
-            Stage("generate", info.method_name, info.key, len(seen.pairs), list(reused)) as stage,
+            Stage("generate", info.method_name, info.key, len(pairs), list(reused)) as stage,
             Ahead(_read, expected) as ahead,
             Behind[_Stored]() as behind,
         ):
@@ -173,6 +188,16 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
     run.use_again(benchmark, reused)
     outcome.reused.extend(reused)
     return outcome
+
+
+def survivable(deaths: int) -> None:
+    """Refuse a pair on which so many processes died one after the other that it must be the reason.
+
+    Raises:
+        PairFailure: they did.
+    """
+    if deaths >= MAX_DEATHS:
+        raise PairFailure(f"{deaths} processes in a row died while they worked on it", "died")
 
 
 @dataclass
@@ -191,9 +216,8 @@ class _Worker:
     def __post_init__(self) -> None:
         self.sources = provenance.sources(self.run.info.method, "method")
 
-    def is_finished(self, entry: Entry) -> bool:
-        """Whether the pair is done; says once if other code than the present one did it."""
-        record = entry.record()
+    def is_finished(self, entry: Entry, record: dict[str, Any] | None) -> bool:
+        """Whether the pair is done, as its record says; says once if other code than the present one did it."""
         if record is None or record["status"] != "ok" or not entry.is_whole(record):
             return False
         if record["sources"] != self.sources and not self.warned:
@@ -205,8 +229,8 @@ class _Worker:
             )
         return True
 
-    def make(self, pair: Pair, inputs: dict[str, str], ahead: Ahead[Pair, float]) -> _Made:
-        """Animate a pair; what goes wrong is part of what is returned."""
+    def make(self, pair: Pair, inputs: dict[str, str], ahead: Ahead[Pair, float], deaths: int) -> _Made:
+        """Animate a pair, unless too many processes died of it; what goes wrong is part of what is returned."""
         record: dict[str, Any] = {
             "schema": SCHEMA,
             "pair": pair.name,
@@ -231,6 +255,7 @@ class _Worker:
         animation, error, loaded = None, None, self.load_seconds
         with _Timer() as working:
             try:
+                survivable(deaths)
                 animation, facts = self._animate(pair, ahead)
                 record |= facts
             except StoreError:
@@ -253,22 +278,25 @@ class _Worker:
             reason = None
             if error is not None:
                 reason = reason_for(error)
-                kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else ("error", "")
+                kind = "out_of_memory" if memory.ran_out(error) else "error"
+                kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else (kind, "")
                 told = "".join(traceback.format_exception(error))
                 record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": told}
                 entry.write_log(printed)
             record["finished"] = datetime.now(UTC).isoformat()
-            write_json(entry.folder / "record.json", record)
+            write_sealed(entry.folder / "record.json", record)
         return reason, storing.seconds
 
     def _animate(self, pair: Pair, ahead: Ahead[Pair, float]) -> tuple[Animation, dict[str, Any]]:
         self._load()
         reading = ahead.get(pair)  # so that decoding is not counted as the method's time
         frames, size = len(pair.driver.video), pair.character.image.shape[:2]
-        memory = provenance.PeakMemory(self.device)
+        peak_memory = provenance.PeakMemory(self.device)
         with _Timer() as generating:
-            animation = self.method.animate(pair, self.run.info.seed)
-        peak = memory.read()
+            animation, again = memory.with_less(
+                lambda: self.method.animate(pair, self.run.info.seed), self.method.take_less
+            )
+        peak = peak_memory.read() if animation.peak_memory is None else animation.peak_memory
         seconds = generating.seconds if animation.seconds is None else animation.seconds
         _check(animation, frames, size)
         return animation, {
@@ -280,6 +308,7 @@ class _Worker:
             "seconds": {"load": self.load_seconds, "read": reading, "generate": seconds},
             "frames_per_second": frames / max(seconds, 1e-9),
             "peak_memory_mib": peak,
+            "out_of_memory": again,
             "notes": animation.notes,
             "degraded": animation.degraded,
         }

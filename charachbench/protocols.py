@@ -22,6 +22,15 @@ T = TypeVar("T")
 Device = str
 
 
+def halve(part: object, setting: str) -> bool:
+    """Halve a whole number, such as how many frames are worked on at once; false where it is 1 already."""
+    value = getattr(part, setting)
+    if value <= 1:
+        return False
+    setattr(part, setting, value // 2)
+    return True
+
+
 @dataclass(frozen=True)
 class Animation:
     """What a method makes of a pair.
@@ -35,6 +44,7 @@ class Animation:
         degraded: where the method says that it did less than it should, what: "ran without alignment".
         log: what the method printed, for the store.
         seconds: how long it took, where that is not how long the call took: pairs that were made at once.
+        peak_memory: MiB of ``ram`` and ``gpu``, where that is not this process's.
     """
 
     video: Video | None = None
@@ -44,6 +54,7 @@ class Animation:
     degraded: str = ""
     log: str = ""
     seconds: float | None = None
+    peak_memory: dict[str, float | None] | None = None
 
 
 class Loadable:
@@ -71,6 +82,14 @@ class Loadable:
 
     def load(self, device: Device) -> None:
         """Load weights onto a device; called once, before its first use, and not at all if all is done."""
+
+    def take_less(self) -> bool:
+        """Do with less memory from now on, at the cost of speed alone; called when memory ran out, maybe repeatedly.
+
+        Returns:
+            false where there is nothing left to give up.
+        """
+        return False
 
     def close(self) -> None:
         """Give back processes and the like; called once, after the last use, also where ``load`` was not."""

@@ -40,9 +40,12 @@ def read_json(content: bytes) -> Any:
     if seal is not None and hashlib.sha256(rest).hexdigest().encode() != seal[1]:
         raise Damaged("does not have the sha256 that it had when it was written")
     try:
-        return json.loads(content if seal is None else b"{" + rest)
+        value = json.loads(content if seal is None else b"{" + rest)
     except (ValueError, RecursionError) as error:
         raise Damaged("is no JSON") from error
+    if seal is None and isinstance(value, dict):
+        value.pop("sha256", None)  # of a file that something else rewrote
+    return value
 
 
 def array_bytes(array: np.ndarray) -> bytes:
@@ -78,3 +81,12 @@ def read_array(path: Path) -> np.ndarray:
         raise
     except Exception as error:  # headers are Python literals: there are many ways for them to be none
         raise Damaged("is no array") from error
+
+
+def broken(path: Path) -> str:
+    """What is wrong with a file of either kind; empty if it is as it was written, or has no seal and can be read."""
+    try:
+        read_array(path) if path.suffix == ".npy" else read_json(path.read_bytes())
+    except (Damaged, OSError) as error:
+        return f"damaged ({error})"
+    return ""

@@ -126,7 +126,7 @@ def _report_damaged(path: Path, how: str) -> None:
 
 
 class DamagedError(UserError):
-    """A file of the store is not what was written; whoever meets one removes it, so that it is made again."""
+    """A file of the store is not what was written."""
 
 
 class StoredReferences(References):
@@ -306,10 +306,13 @@ class Entry:
         """What metrics are handed.
 
         Raises:
-            DamagedError: a file is not what was generated.
+            DamagedError: a file is not what was generated; the pair counts as not finished from now on.
         """
         if damaged := self.damaged(record):
-            raise DamagedError(f"{self.folder / damaged[0]}: was damaged or changed since it was generated")
+            self.discard()
+            raise DamagedError(
+                f"{self.folder / damaged[0]}: was damaged or changed since it was generated; the pair is made again"
+            )
 
         def array(name: str) -> np.ndarray | None:
             return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None

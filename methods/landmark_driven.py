@@ -49,6 +49,11 @@ class LandmarkDriven(Method):
         for part in self._parts():
             part.load(device)
 
+    def take_less(self) -> bool:
+        """Have both take less."""
+        took = [part.take_less() for part in self._parts()]
+        return any(took)
+
     def close(self) -> None:
         """Close them."""
         for part in self._parts():

@@ -1,6 +1,8 @@
 """A benchmark, methods and metrics so small that the harness itself is all there is to test."""
 
+import hashlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from charachbench import keys
 from charachbench.benchmark.types import Benchmark, BenchmarkSource, Character, DetectedLandmarks, Driver, Pair, Truth
 from charachbench.config import Config
 from charachbench.errors import Unscored, UserError
-from charachbench.protocols import Animation, Kept, Method, Metric, Sample
+from charachbench.protocols import Animation, Kept, Method, Metric, Sample, halve
 from charachbench.video import Video
 
 SIZE = 32
@@ -101,6 +103,28 @@ class Loud(Roll):
     def animate(self, pair: Pair, seed: int) -> Animation:
         sys.stdout.write(f"rolling {pair.name}\n")
         os.write(2, b"\rlibrary 50%\rlibrary 100%\n")
+        return super().animate(pair, seed)
+
+
+class Faulty(Roll):
+    """Crashes, hangs, or runs out of memory unless it has little to do at once."""
+
+    def __init__(
+        self, crash_on: list[str] | None = None, hang_on: list[str] | None = None, memory: int = 9, chunk: int = 8
+    ) -> None:
+        super().__init__()
+        self.crash_on, self.hang_on, self.memory, self.chunk = crash_on or [], hang_on or [], memory, chunk
+
+    def take_less(self) -> bool:
+        return halve(self, "chunk")
+
+    def animate(self, pair: Pair, seed: int) -> Animation:
+        if pair.name in self.crash_on:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if pair.name in self.hang_on:
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # minutes, in which Python has no say
+        if self.chunk > self.memory:
+            raise MemoryError(f"{self.chunk} at once")
         return super().animate(pair, seed)
 
 

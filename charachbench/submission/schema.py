@@ -147,7 +147,7 @@ class Failure(Part):
 
     pair: Name
     """Its name."""
-    kind: Literal["no_face", "out_of_memory", "time_limit", "error"]
+    kind: Literal["no_face", "out_of_memory", "time_limit", "died", "error"]
     """Of failure."""
     reason: Line
     """In one sentence."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from charachbench.errors import UserError
-from charachbench.protocols import Animator, Device
+from charachbench.protocols import Animator, Device, halve
 from methods.animators import inputs
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Tps(Animator):
     def load(self, device: Device) -> None:
         """Render on ``device`` from now on."""
         self.device = device
+
+    def take_less(self) -> bool:
+        """Hold fewer frames in memory."""
+        return halve(self, "chunk")
 
     def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:  # noqa: ARG002
         """See ``Animator.render``; nothing is random.

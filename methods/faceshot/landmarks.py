@@ -11,7 +11,7 @@ from charachbench import keys
 from charachbench.benchmark.types import Benchmark, Character
 from charachbench.errors import UserError
 from charachbench.landmarks import topology
-from charachbench.protocols import Device, FoundLandmarks, LandmarkSource
+from charachbench.protocols import Device, FoundLandmarks, LandmarkSource, halve
 from methods.faceshot import gallery as galleries
 from methods.faceshot import matching
 from methods.faceshot.embeddings import Embedding
@@ -71,6 +71,11 @@ class AppearanceGuided(LandmarkSource):
         self._encoder = Encoder(self.features, self.embedding, self._cache, device)
         self._gallery = self.gallery.open(self._encoder, self._cache)
         self.parts.load(device)
+
+    def take_less(self) -> bool:
+        """Have fewer images go through the networks at once."""
+        took = [halve(model, "batch") for model in (self.features, self.embedding) if hasattr(model, "batch")]
+        return any(took)
 
     def build_gallery(self, benchmark: Benchmark, folder: Path, cache: Path, device: Device) -> Path:
         """See ``LandmarkSource``: the file for ``gallery=stored gallery.path=...``."""

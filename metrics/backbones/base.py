@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from charachbench import keys
+from charachbench import keys, memory
 from charachbench import weights as files
 from charachbench.errors import UserError, reason_for
 from charachbench.protocols import Device
@@ -95,8 +95,18 @@ _LOCK = threading.RLock()
 
 
 def in_batches(embed: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, batch: int) -> np.ndarray:
-    """``embed`` of so many at a time, put together."""
-    return np.concatenate([embed(frames[start : start + batch]) for start in range(0, len(frames), batch)])
+    """``embed`` of so many at a time, put together; of half as many where memory does not suffice."""
+    size = batch
+
+    def embed_all() -> np.ndarray:
+        return np.concatenate([embed(frames[start : start + size]) for start in range(0, len(frames), size)])
+
+    def take_less() -> bool:
+        nonlocal size
+        size //= 2
+        return size > 0
+
+    return memory.with_less(embed_all, take_less)[0]
 
 
 def load_strictly(network: nn.Module, weights: str, rename: Callable[[dict], dict] = dict) -> None:

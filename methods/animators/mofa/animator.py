@@ -20,7 +20,7 @@ import numpy as np
 from charachbench.benchmark.framing import Window
 from charachbench.errors import UserError
 from charachbench.pretrained import Precision, enough_memory, torch_dtype
-from charachbench.protocols import Animator, Device
+from charachbench.protocols import Animator, Device, halve
 from methods.animators import inputs
 from methods.animators.drawing import Curve, draw
 from methods.animators.mofa import sampling
@@ -173,6 +173,18 @@ class Mofa(Animator):
         if self.compile:
             self._parts.unet.compile()
             self._parts.controlnet.compile()
+
+    def take_less(self) -> bool:
+        """Work on fewer windows at once; then keep on the GPU only what is at work."""
+        if halve(self, "window_batch"):
+            return True
+        if self.offload or not hasattr(self, "_parts"):
+            return False
+        self.offload = True
+        for part in vars(self._parts).values():
+            if hasattr(part, "to"):
+                part.to("cpu")
+        return True
 
     def render(self, image: np.ndarray, source: np.ndarray, landmarks: np.ndarray, seed: int = 0) -> np.ndarray:
         """See ``Animator.render``.
