@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
+from charachbench import codecs
 from charachbench.errors import UserError
 
 T = TypeVar("T")
@@ -65,6 +66,16 @@ class StudyKind(Enum):
 
     rating = "each video alone, on a scale"
     pairwise = "of two methods' videos, which is better"
+
+
+@dataclass
+class StoreConfig:
+    """How the store keeps videos."""
+
+    codec: str = codecs.LOSSLESS
+    """lossless; lossless_small, by a third, and slower; or h264_crf23 and the like, which change what is scored."""
+    restore: bool = False
+    """Make pairs again whose videos were pruned."""
 
 
 @dataclass
@@ -231,6 +242,7 @@ class Config:
     tracking: Any = None
     published: dict[str, Any] = field(default_factory=dict)
     """Figures from papers, shown beside measured ones."""
+    store: StoreConfig = field(default_factory=StoreConfig)
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     bundle: BundleConfig = field(default_factory=BundleConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
@@ -260,6 +272,7 @@ class Config:
             raise UserError(f"on_error: '{self.on_error}' is not known; accepted: continue, raise")
         if self.log not in ("text", "json"):
             raise UserError(f"log: '{self.log}' is not known; accepted: text, json")
+        codecs.find(self.store.codec)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
 
@@ -270,6 +283,7 @@ SETTINGS = {
     "objective": "the metric that a sweeper optimises (null)",
     "on_error": "continue or raise when a pair fails (continue)",
     "log": "text or json, a line each: what is printed (text)",
+    "store.codec": "of stored videos: lossless, lossless_small, h264_crf<N>, h264_444_crf<N> (lossless)",
     "results": "the folder where everything is kept (results)",
     "report": "whether a run ends with the page (true)",
 }

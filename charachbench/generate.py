@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from charachbench import config, keys, pictures, provenance
+from charachbench import codecs, config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
 from charachbench.progress import Stage
@@ -67,6 +67,8 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
     method, given = _arguments(settings.method), sorted(settings.method.get("given", []))
     versions = config.versions(method, "method")
     identity = {"method": config.deciding(method, "method"), "given": given, "versions": versions}
+    codec = codecs.deciding(settings.store.codec) if settings.track is config.Track.animation else codecs.LOSSLESS
+    identity |= {} if codec == codecs.LOSSLESS else {"codec": codec}  # keys of before there were others stay
     key = keys.digest({"schema": SCHEMA, **identity, "seed": settings.seed})
     return RunInfo(
         key=key,
@@ -78,6 +80,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
         seed=settings.seed,
         benchmark={"name": benchmark.name, "options": benchmark.options},
         random=build_method(settings).random,
+        codec=codec,
     )
 
 
@@ -234,7 +237,7 @@ class _Worker:
             entry.remove_leftovers()
             with ThreadPoolExecutor(1) as beside:
                 drawing = beside.submit(_write_pictures, pair, animation, entry)
-                outputs = entry.write_animation(animation)
+                outputs = entry.write_animation(animation, self.settings.store.codec)
                 drawing.result()
             entry.write_log(animation.log)
         return {
@@ -251,6 +254,7 @@ class _Worker:
             },
             "frames_per_second": frames / max(seconds, 1e-9),
             "peak_memory_mib": peak,
+            "codec": self.settings.store.codec,
             "outputs": outputs,
             "notes": animation.notes,
             "degraded": animation.degraded,

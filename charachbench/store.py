@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import video
+from charachbench import codecs, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -156,6 +156,7 @@ class RunInfo:
         seed: of all randomness.
         benchmark: name and options.
         random: a row that shows that the method runs, through networks with random weights, and is not ranked.
+        codec: that decides its pixels, see ``charachbench.codecs.deciding``.
     """
 
     key: str
@@ -167,6 +168,7 @@ class RunInfo:
     seed: int
     benchmark: dict[str, Any]
     random: bool = False
+    codec: str = codecs.LOSSLESS
     schema: int = SCHEMA
 
 
@@ -183,7 +185,7 @@ class Entry:
 
     @property
     def video_path(self) -> Path:
-        """The lossless video."""
+        """The video that is scored: Matroska, lossless unless the run says otherwise; empty once it was pruned."""
         return self.folder / "video.mkv"
 
     @property
@@ -244,13 +246,13 @@ class Entry:
         for leftover in self.folder.glob(".*.*"):
             leftover.unlink(missing_ok=True)
 
-    def write_animation(self, animation: Animation) -> dict[str, str]:
+    def write_animation(self, animation: Animation, codec: str = codecs.LOSSLESS) -> dict[str, str]:
         """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
         made, written = animation.video, []
         if made is not None:
             with ThreadPoolExecutor(1) as beside:  # an encoder of small frames keeps a single core busy
                 preview = beside.submit(atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside))
-                atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+                atomic_write(self.video_path, lambda aside: video.write(made, aside, codec))
                 preview.result()
             written.append(self.video_path)
         for name in ("landmarks", "first_landmarks"):
