@@ -1,8 +1,12 @@
 """What storing compressed videos does to every metric: bytes, time, shifts of the scores, and whether rankings survive.
 
 ``python -m benchmarks.codec_effect [OVERRIDES]`` generates once, without loss, stores the same frames with each codec,
-scores them and prints two Markdown tables. ``--methods`` and ``--codecs`` take lists with commas; overrides choose the
-benchmark and the metrics, as on the command line of charachbench.
+scores them and prints two Markdown tables: what a codec costs, and by how much the methods' mean score shifts. In
+brackets is how unevenly methods shift, as a share of the smallest gap between two of them: about 100% swaps two, and
+it is bold where it does. ± is half of a figure's 95% interval.
+
+``--full`` takes all codecs and more methods and pairs (a quarter of an hour); ``--methods`` and ``--codecs`` take lists
+with commas; overrides choose benchmark and metrics, as on the command line of charachbench.
 """
 
 import argparse
@@ -26,9 +30,13 @@ from charachbench.leaderboard.collect import collect
 from charachbench.protocols import Animation
 from charachbench.store import REFERENCES, Store, write_json
 
-CODECS = "lossless,lossless_small,h264_crf0,h264_444_crf18,h264_crf18,h264_crf23,h264_crf28,h264_crf35"
-METHODS = "still,warp,faceshot,shuffled"
-"""Beside each other: two that are close, one that hardly moves and one that moves wrongly; all are ranked here."""
+QUICK = ("still,warp", "lossless,h264_crf23", ["benchmark.drivers=1", "benchmark.frames=8"])
+FULL = (
+    "still,warp,faceshot,shuffled",  # two that are close, one that hardly moves and one that moves wrongly
+    "lossless,lossless_small,h264_crf0,h264_444_crf18,h264_crf18,h264_crf23,h264_crf28,h264_crf35",
+    ["benchmark.drivers=2", "benchmark.frames=16"],
+)
+"""Methods, codecs and the benchmark's settings."""
 
 
 @dataclass
@@ -108,6 +116,13 @@ def costs(of: dict[str, Cost]) -> str:
     return "\n".join(lines)
 
 
+def spread(board: Leaderboard, name: str, methods: list[str]) -> float:
+    """Mean half width of the methods' 95% intervals; NaN where there are none."""
+    rows = [row for row in board.rows if row.method in methods]
+    found = [width for row in rows if (width := row.cells[name].half_width) is not None]
+    return float(np.mean(found)) if found else np.nan
+
+
 def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -> str | None:
     """A line of the table of shifts; None where not every method has the metric."""
     before = figures(boards[codecs.LOSSLESS], column.name, methods)
@@ -115,7 +130,9 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
         return None
     gaps = [abs(before[a] - before[b]) for a, b in itertools.combinations(range(len(methods)), 2)]
     gap = min((each for each in gaps if each > 10.0**-column.decimals / 2), default=np.nan)
-    cells = [f"{column.heading}", column.text(float(np.mean(before))), column.text(float(gap))]
+    width = spread(boards[codecs.LOSSLESS], column.name, methods)
+    cells = [column.heading, column.text(float(np.mean(before)))]
+    cells += ["–" if np.isnan(each) else f"{each:.3g}" for each in (width, gap)]
     for codec, board in boards.items():
         if codec == codecs.LOSSLESS:
             continue
@@ -132,11 +149,13 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", default=METHODS)
-    parser.add_argument("--codecs", default=CODECS)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--methods")
+    parser.add_argument("--codecs")
     arguments, overrides = parser.parse_known_args()
-    methods, names = arguments.methods.split(","), arguments.codecs.split(",")
-    overrides = overrides or ["benchmark.drivers=2", "benchmark.frames=16"]
+    preset = FULL if arguments.full else QUICK
+    methods, names = (arguments.methods or preset[0]).split(","), (arguments.codecs or preset[1]).split(",")
+    overrides = overrides or preset[2]
     boards, spent = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         source = Store(Path(folder) / "source")
@@ -150,8 +169,8 @@ def main() -> None:
             boards[codec] = scored(one, benchmark, store, metrics)
     print(f"{benchmark.name}: {len(benchmark.pairs)} pairs of {', '.join(methods)}\n\n{costs(spent)}\n")
     shown = [codec for codec in names if codec != codecs.LOSSLESS]
-    print("| metric | lossless | smallest gap | " + " | ".join(f"`{codec}`" for codec in shown) + " |")
-    print("| --- |" + " ---: |" * (2 + len(shown)))
+    print("| metric | lossless | ± | smallest gap | " + " | ".join(f"`{codec}`" for codec in shown) + " |")
+    print("| --- |" + " ---: |" * (3 + len(shown)))
     for column in boards[codecs.LOSSLESS].columns:
         if (line := effect(column, boards, methods)) is not None:
             print(line)

@@ -34,6 +34,8 @@ class Command(Enum):
     board = "make the tables from a folder of such files"
     compare = "tell what changed between two folders of results"
     check = "report what is missing or unreadable in a benchmark"
+    plan = "tell what a benchmark takes before it runs: pairs, frames, hours, disk"
+    prune = "remove videos that are completely scored, and keep scores, features and records"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
     study = "make a page on which people judge the finished videos without knowing whose they are"
@@ -126,6 +128,34 @@ class CompareConfig:
     """Where the tables go; null puts them into ``after``."""
     fail_on_worse: bool = False
     """Exit with status 1 where something got significantly worse."""
+
+
+@dataclass
+class PlanConfig:
+    """Of what it is told beforehand what it takes."""
+
+    methods: list[str] | None = None
+    """Choices of the group method; null for the one that is configured."""
+    jobs: int = 1
+    """How many run side by side."""
+    seconds_per_frame: float | None = None
+    """For methods of which the store has no times."""
+
+
+@dataclass
+class PruneConfig:
+    """What leaves the store."""
+
+    methods: list[str] | None = None
+    """Of these only; null for all in the store."""
+    previews: bool = False
+    """The videos and pictures for people, too."""
+    unscored: bool = False
+    """Videos that lack scores of the configured metrics, too."""
+    stale: bool = False
+    """Pairs that were made with other inputs than the present ones, too: all that there is of them."""
+    yes: bool = False
+    """Remove it; else tell what would be removed."""
 
 
 @dataclass
@@ -247,6 +277,8 @@ class Config:
     bundle: BundleConfig = field(default_factory=BundleConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    prune: PruneConfig = field(default_factory=PruneConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     study: StudyConfig = field(default_factory=StudyConfig)

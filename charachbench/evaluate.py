@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +22,7 @@ from charachbench.errors import Unscored, UserError, reason_for
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
-from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_json
+from charachbench.store import PRUNED, Entry, Run, StoreError, read_array, write_array, write_json
 
 log = logging.getLogger(__name__)
 
@@ -164,8 +164,18 @@ def evaluate(
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
-    tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
+    lacking = {
+        pair: found
+        for pair in benchmark.pairs
+        if pair.name in finished and (found := missing(pair, finished[pair.name], metrics))
+    }
+    pruned = [found for pair, found in lacking.items() if finished[pair.name][0].is_pruned]
+    todo = [pair for pair in lacking if not finished[pair.name][0].is_pruned]
+    tally = Tally(reused=len(metrics) * (len(finished) - len(todo)) - sum(map(len, pruned)))
+    if pruned:
+        names = sorted({metric.name for found in pruned for metric in found.values()})
+        what = "of a pair" if len(pruned) == 1 else f"of each of {len(pruned)} pairs"
+        log.warning("%s lacks %s %s: %s", run.info.method_name, ", ".join(names), what, PRUNED)
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
     stage = Stage("score", run.info.method_name, run.info.key, len(finished), scored_before)
@@ -176,8 +186,8 @@ def evaluate(
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return None
-            missing = _missing(pair, finished[pair.name], metrics)
-            new = _score(pair, *finished[pair.name], missing, load)
+            left = missing(pair, finished[pair.name], metrics)
+            new = _score(pair, *finished[pair.name], left, load)
             write_json(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -218,8 +228,16 @@ def evaluate(
     return tally
 
 
-def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[NamedMetric]) -> dict[str, NamedMetric]:
-    """By key, the metrics that have not scored the pair."""
+def missing(
+    pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: Sequence[NamedMetric]
+) -> dict[str, NamedMetric]:
+    """By key, the metrics that have not scored a pair.
+
+    Args:
+        pair: any.
+        finished: its entry and record.
+        metrics: that are wanted.
+    """
     entry, record = finished
     scores = entry.scores()
     wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}

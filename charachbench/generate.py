@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from charachbench import codecs, config, keys, pictures, provenance
+from charachbench import codecs, config, keys, pictures, provenance, room
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
 from charachbench.progress import Stage
@@ -141,6 +141,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             to_do[pair.name] = entry, inputs
     if to_do and (lacking := method.lacks()):
         raise UserError(f"{info.method_name}: {lacking}")
+    room.check(settings, benchmark, store, run, [pair for pair in seen.pairs if pair.name in to_do])
     run.create()  # not before: a method that cannot run is no row
     try:
         expected = [pair for pair in seen.pairs if pair.name in to_do]
@@ -176,6 +177,8 @@ class _Worker:
         """Whether the pair is done; says once if other code than the present one did it."""
         record = entry.record()
         if record is None or record["status"] != "ok" or not entry.is_whole(record):
+            return False
+        if self.settings.store.restore and entry.is_pruned:
             return False
         if record["sources"] != self.sources and not self.warned:
             self.warned = True

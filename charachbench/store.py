@@ -50,6 +50,9 @@ MAX_LOG = 1_000_000
 """Characters of a pair's log that are kept."""
 
 
+PRUNED = "its video was pruned; the command that made it makes it again with store.restore=true"
+
+
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then rename it; on any failure ``path`` is as it was.
 
@@ -189,6 +192,11 @@ class Entry:
         return self.folder / "video.mkv"
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether the video was removed on purpose: an empty file stands in its place."""
+        return self.video_path.is_file() and self.video_path.stat().st_size == 0
+
+    @property
     def preview_path(self) -> Path:
         """The video for browsers."""
         return self.folder / "preview.mp4"
@@ -262,6 +270,23 @@ class Entry:
                 written.append(path)
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
 
+    def prune(self, *, previews: bool = False) -> None:
+        """Remove the video, once all that is wanted of it has been computed; the pair stays finished.
+
+        It becomes an empty file, by renaming: that needs no room on a full disk, and a kill leaves one or the other.
+
+        Args:
+            previews: remove what is there for people to see, too.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self.video_path.is_file() and not self.is_pruned:
+            atomic_write(self.video_path, lambda aside: aside.touch())
+        if previews:
+            for path in (self.preview_path, self.overlay_path, self.strip_path):
+                path.unlink(missing_ok=True)
+
     def write_log(self, text: str) -> None:
         """Keep what the method printed, start and end where that is long; empty removes what was kept."""
         path = self.folder / "method.log"
@@ -280,8 +305,10 @@ class Entry:
         """What metrics are handed.
 
         Raises:
-            UserError: a file is not what was generated.
+            UserError: a file is not what was generated, or was pruned.
         """
+        if self.is_pruned:
+            raise UserError(f"{self.video_path}: {PRUNED}")
         for name, digest_then in record["outputs"].items():
             if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != digest_then:
                 raise UserError(
@@ -328,6 +355,12 @@ class Run:
             if wanted.get(name) == inputs and newest:
                 latest[name] = (entry, record)
         return latest
+
+    def stale(self, benchmark: Benchmark) -> list[Entry]:
+        """What was made of the benchmark's pairs with other inputs than the present ones, or is not used of several."""
+        used, names = self._latest(benchmark), {pair.name for pair in benchmark.pairs}
+        of_pairs = [(entry, record["pair"]) for entry, record in self._records if record["pair"] in names]
+        return [entry for entry, name in of_pairs if name not in used or used[name][0] != entry]
 
     def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
         """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
@@ -392,7 +425,10 @@ class Store:
         identity = {"name": benchmark.name, "options": benchmark.options}
         folder = self.root / folder_name(benchmark.name, digest(identity))
         if not (folder / "benchmark.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"results: cannot make the folder {folder} ({error.strerror})") from error
             write_json(folder / "benchmark.json", {"schema": SCHEMA, **identity, "licence": benchmark.licence})
         return folder
 

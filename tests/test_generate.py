@@ -165,6 +165,8 @@ def test_every_setting_is_sorted_into_key_or_not() -> None:
         "bundle",
         "board",
         "compare",
+        "plan",
+        "prune",
     }
     assert set(Config.__dataclass_fields__) == in_key | by_content | not_in_key
 

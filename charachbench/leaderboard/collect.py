@@ -12,7 +12,7 @@ from charachbench import codecs, keys
 from charachbench.benchmark.types import Benchmark
 from charachbench.differences import flat
 from charachbench.evaluate import NamedMetric
-from charachbench.store import Run, Store
+from charachbench.store import PRUNED, Run, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +79,9 @@ def _rows(
             elif pair.name in finished:
                 entry, record = finished[pair.name]
                 rate, degraded = record["fps"], record.get("degraded", "")
-                score = scores.get(
-                    metric.key(pair, record["outputs"]), {"status": "pending", "reason": "not scored yet"}
-                )
+                score = scores.get(metric.key(pair, record["outputs"]))
+                if score is None:
+                    score = {"status": "pending", "reason": PRUNED if entry.is_pruned else "not scored yet"}
                 status, value, reason = score["status"], score.get("value"), score.get("reason", "")
                 if status == "scored":
                     array = str(entry.folder / score["array"])
