@@ -10,16 +10,18 @@ with commas; overrides choose benchmark and metrics, as on the command line of c
 """
 
 import argparse
+import functools
 import itertools
 import logging
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import seconds
 from charachbench import codecs, config, keys, video
+from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark
 from charachbench.commands import open_benchmark
 from charachbench.evaluate import NamedMetric, build_metrics, evaluate
@@ -37,6 +39,8 @@ FULL = (
     ["benchmark.drivers=2", "benchmark.frames=16"],
 )
 """Methods, codecs and the benchmark's settings."""
+TIMED = 4
+"""Clips of each method that are timed."""
 
 
 @dataclass
@@ -61,9 +65,9 @@ def settings(results: Path, overrides: list[str], method: str | None = None) -> 
     return config.resolve(composed)
 
 
-def stored(source: Store, root: Path, benchmark: Benchmark, codec: str) -> tuple[Store, Cost]:
-    """A store of the same frames in another codec, references shared; and what that cost."""
-    store, cost = Store(root), Cost()
+def stored(source: Store, root: Path, benchmark: Benchmark, codec: str, cost: Cost) -> Store:
+    """A store of the same frames in another codec, references shared; counts its bytes."""
+    store = Store(root)
     (source.root / REFERENCES).mkdir(exist_ok=True)
     (root / REFERENCES).symlink_to(source.root / REFERENCES, target_is_directory=True)
     for run in source.runs(benchmark):
@@ -78,15 +82,20 @@ def stored(source: Store, root: Path, benchmark: Benchmark, codec: str) -> tuple
             animation = Animation(made, sample.landmarks, sample.first_landmarks)
             outputs = other.write_animation(animation, codec)
             write_json(other.folder / "record.json", record | {"outputs": outputs})
-            start = time.perf_counter()
-            video.write(made, other.folder / "again.mkv", codec)
-            middle = time.perf_counter()
-            video.read(other.folder / "again.mkv")
-            cost.encode, cost.decode = cost.encode + middle - start, cost.decode + time.perf_counter() - middle
-            (other.folder / "again.mkv").unlink()
             cost.size, cost.frames = cost.size + other.video_path.stat().st_size, cost.frames + len(made)
             cost.pixels += made.frames.size // 3
-    return store, cost
+    return store
+
+
+def timed(source: Store, scratch: Path, benchmark: Benchmark, costs: dict[str, Cost]) -> None:
+    """Encode and decode some clips of each method with each codec in turn, so that all meet the same load."""
+    for run in source.runs(benchmark):
+        finished = run.finished(benchmark)
+        for pair in spread(list(benchmark.pairs), TIMED):
+            made = finished[pair.name][0].read_sample(pair, finished[pair.name][1]).video
+            for codec, cost in costs.items():
+                cost.encode += seconds(functools.partial(video.write, made, scratch, codec), 3)
+                cost.decode += seconds(functools.partial(video.read, scratch), 3)
 
 
 def scored(one: config.Config, benchmark: Benchmark, store: Store, metrics: list[NamedMetric]) -> Leaderboard:
@@ -116,7 +125,7 @@ def costs(of: dict[str, Cost]) -> str:
     return "\n".join(lines)
 
 
-def spread(board: Leaderboard, name: str, methods: list[str]) -> float:
+def half_width(board: Leaderboard, name: str, methods: list[str]) -> float:
     """Mean half width of the methods' 95% intervals; NaN where there are none."""
     rows = [row for row in board.rows if row.method in methods]
     found = [width for row in rows if (width := row.cells[name].half_width) is not None]
@@ -130,7 +139,7 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
         return None
     gaps = [abs(before[a] - before[b]) for a, b in itertools.combinations(range(len(methods)), 2)]
     gap = min((each for each in gaps if each > 10.0**-column.decimals / 2), default=np.nan)
-    width = spread(boards[codecs.LOSSLESS], column.name, methods)
+    width = half_width(boards[codecs.LOSSLESS], column.name, methods)
     cells = [column.heading, column.text(float(np.mean(before)))]
     cells += ["–" if np.isnan(each) else f"{each:.3g}" for each in (width, gap)]
     for codec, board in boards.items():
@@ -139,9 +148,10 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
         after = figures(board, column.name, methods)
         shift = after - before
         uneven = np.ptp(shift)  # what all methods lose alike changes no ranking
-        up = 1 if column.direction == "up" else -1
-        order, was = np.argsort(-up * after, kind="stable"), np.argsort(-up * before, kind="stable")
-        swapped = any(before[i] != before[j] for i, j in zip(order, was, strict=True))
+        swapped = any(
+            (before[a] - before[b]) * (after[a] - after[b]) < 0
+            for a, b in itertools.combinations(range(len(methods)), 2)
+        )
         told = f"{np.mean(shift):+.3g} ({uneven / gap:.0%})"
         cells.append(f"**{told}**" if swapped else told)
     return "| " + " | ".join(cells) + " |"
@@ -156,17 +166,18 @@ def main() -> None:
     preset = FULL if arguments.full else QUICK
     methods, names = (arguments.methods or preset[0]).split(","), (arguments.codecs or preset[1]).split(",")
     overrides = overrides or preset[2]
-    boards, spent = {}, {}
+    boards = {}
     with tempfile.TemporaryDirectory() as folder:
         source = Store(Path(folder) / "source")
         for method in methods:
             one = settings(source.root, overrides, method)
             benchmark = open_benchmark(one, source)
             generate(one, benchmark, source)
-        metrics = build_metrics(one)
+        metrics, spent = build_metrics(one), {codec: Cost() for codec in names}
         for codec in names:
-            store, spent[codec] = stored(source, Path(folder) / codec, benchmark, codec)
+            store = stored(source, Path(folder) / codec, benchmark, codec, spent[codec])
             boards[codec] = scored(one, benchmark, store, metrics)
+        timed(source, Path(folder) / "timed.mkv", benchmark, spent)
     print(f"{benchmark.name}: {len(benchmark.pairs)} pairs of {', '.join(methods)}\n\n{costs(spent)}\n")
     shown = [codec for codec in names if codec != codecs.LOSSLESS]
     print("| metric | lossless | ± | smallest gap | " + " | ".join(f"`{codec}`" for codec in shown) + " |")
