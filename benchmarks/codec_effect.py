@@ -137,7 +137,8 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
     before = figures(boards[codecs.LOSSLESS], column.name, methods)
     if np.isnan(before).any():
         return None
-    gaps = [abs(before[a] - before[b]) for a, b in itertools.combinations(range(len(methods)), 2)]
+    couples = list(itertools.combinations(range(len(methods)), 2))
+    gaps = [abs(before[a] - before[b]) for a, b in couples]
     gap = min((each for each in gaps if each > 10.0**-column.decimals / 2), default=np.nan)
     width = half_width(boards[codecs.LOSSLESS], column.name, methods)
     cells = [column.heading, column.text(float(np.mean(before)))]
@@ -148,10 +149,7 @@ def effect(column: Column, boards: dict[str, Leaderboard], methods: list[str]) -
         after = figures(board, column.name, methods)
         shift = after - before
         uneven = np.ptp(shift)  # what all methods lose alike changes no ranking
-        swapped = any(
-            (before[a] - before[b]) * (after[a] - after[b]) < 0
-            for a, b in itertools.combinations(range(len(methods)), 2)
-        )
+        swapped = any((before[a] - before[b]) * (after[a] - after[b]) < 0 for a, b in couples)
         told = f"{np.mean(shift):+.3g} ({uneven / gap:.0%})"
         cells.append(f"**{told}**" if swapped else told)
     return "| " + " | ".join(cells) + " |"
