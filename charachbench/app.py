@@ -34,6 +34,8 @@ EXAMPLES = """
   charachbench benchmark=folder benchmark.root=DIR method=warp   characters and drivers of your own
   charachbench method=videos method.root=DIR                     videos that are already made
   charachbench leaderboard                                       the tables again
+  charachbench plan plan.methods=[still,warp]                    what is left to do: pairs, frames, hours, disk
+  charachbench prune                                             which videos are scored and may go
   charachbench bundle method=still                               a run in one file, to be sent
   charachbench board board.root=DIR                              a leaderboard of such files
   charachbench study                                             a page for raters, of what is in the store

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
+from charachbench import codecs
 from charachbench.errors import UserError
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ class Command(Enum):
     compare = "tell what changed between two folders of results"
     check = "report what is missing or unreadable in a benchmark"
     verify = "check every file of the store against its checksum, and list or mend what is wrong"
+    plan = "tell what a benchmark takes before it runs: pairs, frames, hours, disk"
+    prune = "remove videos that are completely scored, and keep scores, features and records"
     noise = "measure how much scores vary by themselves; tables then show no digit below that"
     validate = "measure how each metric responds to graded corruptions of true videos"
     study = "make a page on which people judge the finished videos without knowing whose they are"
@@ -86,6 +89,16 @@ class ShardConfig:
             raise UserError(
                 f"shard.index={self.index}: accepted are 0 to {self.count - 1}, for shard.count={self.count}"
             )
+
+
+@dataclass
+class StoreConfig:
+    """How the store keeps videos."""
+
+    codec: str = codecs.LOSSLESS
+    """lossless; lossless_small, by a third, and slower; or h264_crf23 and the like, which change what is scored."""
+    restore: bool = False
+    """Make pairs again whose videos were pruned."""
 
 
 @dataclass
@@ -144,6 +157,34 @@ class VerifyConfig:
 
     repair: bool = False
     """Remove damaged and left-over files, so that they are made again; else list them."""
+
+
+@dataclass
+class PlanConfig:
+    """Of what it is told beforehand what it takes."""
+
+    methods: list[str] | None = None
+    """Choices of the group method; null for the one that is configured."""
+    jobs: int = 1
+    """How many run side by side."""
+    seconds_per_frame: float | None = None
+    """For methods of which the store has no times."""
+
+
+@dataclass
+class PruneConfig:
+    """What leaves the store."""
+
+    methods: list[str] | None = None
+    """Of these only; null for all in the store."""
+    previews: bool = False
+    """The videos and pictures for people, too."""
+    unscored: bool = False
+    """Videos that lack scores of the configured metrics, too."""
+    stale: bool = False
+    """Pairs that were made with other inputs than the present ones, too: all that there is of them."""
+    yes: bool = False
+    """Remove it; else tell what would be removed."""
 
 
 @dataclass
@@ -261,11 +302,14 @@ class Config:
     published: dict[str, Any] = field(default_factory=dict)
     """Figures from papers, shown beside measured ones."""
     shard: ShardConfig = field(default_factory=ShardConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
     leaderboard: LeaderboardConfig = field(default_factory=LeaderboardConfig)
     bundle: BundleConfig = field(default_factory=BundleConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    prune: PruneConfig = field(default_factory=PruneConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     validate: ValidateConfig = field(default_factory=ValidateConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
@@ -297,6 +341,7 @@ class Config:
             raise UserError(f"log: '{self.log}' is not known; accepted: text, json")
         if self.time_limit is not None and not self.time_limit > 0:
             raise UserError(f"time_limit={self.time_limit}: accepted are seconds above 0, or null")
+        codecs.find(self.store.codec)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
 
@@ -310,6 +355,7 @@ SETTINGS = {
     "isolate": "run the method in a process of its own, which may crash (false)",
     "time_limit": "seconds that a pair may take; implies isolate (null)",
     "log": "text or json, a line each: what is printed (text)",
+    "store.codec": "of stored videos: lossless, lossless_small, h264_crf<N>, h264_444_crf<N> (lossless)",
     "results": "the folder where everything is kept (results)",
     "report": "whether a run ends with the page (true)",
 }

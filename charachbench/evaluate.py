@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +23,7 @@ from charachbench.generate import survivable
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
-from charachbench.store import Entry, Run, StoreError, read_array, write_array, write_sealed
+from charachbench.store import PRUNED, Entry, Run, StoreError, read_array, write_array, write_sealed
 
 log = logging.getLogger(__name__)
 
@@ -170,9 +170,18 @@ def evaluate(
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    pairs = shards.order(benchmark.pairs, settings.shard)
-    todo = [pair for pair in pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
-    tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
+    lacking = {
+        pair: found
+        for pair in shards.order(benchmark.pairs, settings.shard)
+        if pair.name in finished and (found := missing(pair, finished[pair.name], metrics))
+    }
+    pruned = [found for pair, found in lacking.items() if finished[pair.name][0].is_pruned]
+    todo = [pair for pair in lacking if not finished[pair.name][0].is_pruned]
+    tally = Tally(reused=len(metrics) * (len(finished) - len(todo)) - sum(map(len, pruned)))
+    if pruned:
+        names = sorted({metric.name for found in pruned for metric in found.values()})
+        what = "of a pair" if len(pruned) == 1 else f"of each of {len(pruned)} pairs"
+        log.warning("%s lacks %s %s: %s", run.info.method_name, ", ".join(names), what, PRUNED)
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
     stage = Stage("score", run.info.method_name, run.info.key, len(finished), scored_before)
@@ -183,8 +192,8 @@ def evaluate(
         with entry.leased(wait=wait) as lease:
             if lease is None:
                 return None
-            missing = _missing(pair, finished[pair.name], metrics)
-            new = _score(pair, *finished[pair.name], missing, load, lease.deaths)
+            left = missing(pair, finished[pair.name], metrics)
+            new = _score(pair, *finished[pair.name], left, load, lease.deaths)
             write_sealed(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -227,8 +236,16 @@ def evaluate(
     return tally
 
 
-def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[NamedMetric]) -> dict[str, NamedMetric]:
-    """By key, the metrics that have not scored the pair."""
+def missing(
+    pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: Sequence[NamedMetric]
+) -> dict[str, NamedMetric]:
+    """By key, the metrics that have not scored a pair.
+
+    Args:
+        pair: any.
+        finished: its entry and record.
+        metrics: that are wanted.
+    """
     entry, record = finished
     scores = entry.scores()
     wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}

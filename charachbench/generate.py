@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from charachbench import config, keys, memory, pictures, provenance, shards
+from charachbench import codecs, config, keys, memory, pictures, provenance, room, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
 from charachbench.isolation import Isolated
@@ -72,6 +72,8 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
     method, given = _arguments(settings.method), sorted(settings.method.get("given", []))
     versions = config.versions(method, "method")
     identity = {"method": config.deciding(method, "method"), "given": given, "versions": versions}
+    codec = codecs.deciding(settings.store.codec) if settings.track is config.Track.animation else codecs.LOSSLESS
+    identity |= {} if codec == codecs.LOSSLESS else {"codec": codec}  # keys of before there were others stay
     key = keys.digest({"schema": SCHEMA, **identity, "seed": settings.seed})
     return RunInfo(
         key=key,
@@ -83,6 +85,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
         seed=settings.seed,
         benchmark={"name": benchmark.name, "options": benchmark.options},
         random=build_method(settings).random,
+        codec=codec,
     )
 
 
@@ -169,6 +172,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             failed_before[pair.name] = None if record is None else record["finished"]
     if to_do and (lacking := method.lacks()):
         raise UserError(f"{info.method_name}: {lacking}")
+    room.check(settings, benchmark, store, run, [pair for pair in pairs if pair.name in to_do])
     run.create()  # not before: a method that cannot run is no row
     try:
         expected = [pair for pair in pairs if pair.name in to_do]
@@ -219,6 +223,8 @@ class _Worker:
     def is_finished(self, entry: Entry, record: dict[str, Any] | None) -> bool:
         """Whether the pair is done, as its record says; says once if other code than the present one did it."""
         if record is None or record["status"] != "ok" or not entry.is_whole(record):
+            return False
+        if self.settings.store.restore and entry.is_pruned:
             return False
         if record["sources"] != self.sources and not self.warned:
             self.warned = True
@@ -309,6 +315,7 @@ class _Worker:
             "frames_per_second": frames / max(seconds, 1e-9),
             "peak_memory_mib": peak,
             "out_of_memory": again,
+            "codec": self.settings.store.codec,
             "notes": animation.notes,
             "degraded": animation.degraded,
         }
@@ -362,7 +369,7 @@ def _write(pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any
         entry.remove_leftovers()
         with ThreadPoolExecutor(1) as beside:
             drawing = beside.submit(_write_pictures, pair, animation, entry)
-            outputs = entry.write_animation(animation)
+            outputs = entry.write_animation(animation, record["codec"])
             drawing.result()
         entry.write_log(animation.log)
     return {"seconds": {**record["seconds"], "encode": encoding.seconds}, "outputs": outputs}

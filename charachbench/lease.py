@@ -12,6 +12,7 @@ what decided them, and records hold the hashes of the files that they speak of.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -68,9 +69,13 @@ class Lease:
 
     def _write(self, about: dict[str, Any]) -> None:
         content = json.dumps(about).encode()
-        os.pwrite(self.descriptor, content, 0)
-        os.ftruncate(self.descriptor, len(content))
-        os.fsync(self.descriptor)  # or a network file system shows others the old one
+        try:
+            os.pwrite(self.descriptor, content, 0)
+            os.ftruncate(self.descriptor, len(content))
+            os.fsync(self.descriptor)  # or a network file system shows others the old one
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # an empty lease is one, too: room can be made under it
+                raise
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ def _one_thread() -> Iterator[None]:
 def _chosen(benchmark: Benchmark, run: Run, pairs: int) -> list[Any]:
     """(pair, entry, record) of some finished pairs."""
     finished = run.finished(benchmark)
-    known = [pair for pair in benchmark.pairs if pair.name in finished]
+    known = [pair for pair in benchmark.pairs if pair.name in finished and not finished[pair.name][0].is_pruned]
     return [(pair, *finished[pair.name]) for pair in spread(known, pairs)]
 
 

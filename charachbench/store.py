@@ -39,7 +39,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import lease, sealed, video
+from charachbench import codecs, lease, sealed, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -53,6 +53,9 @@ REFERENCES = "references"
 LEASE = ".lease"
 MAX_LOG = 1_000_000
 """Characters of a pair's log that are kept."""
+
+
+PRUNED = "its video was pruned; the command that made it makes it again with store.restore=true"
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -175,6 +178,7 @@ class RunInfo:
         seed: of all randomness.
         benchmark: name and options.
         random: a row that shows that the method runs, through networks with random weights, and is not ranked.
+        codec: that decides its pixels, see ``charachbench.codecs.deciding``.
     """
 
     key: str
@@ -186,6 +190,7 @@ class RunInfo:
     seed: int
     benchmark: dict[str, Any]
     random: bool = False
+    codec: str = codecs.LOSSLESS
     schema: int = SCHEMA
 
 
@@ -202,8 +207,17 @@ class Entry:
 
     @property
     def video_path(self) -> Path:
-        """The lossless video."""
+        """The video that is scored: Matroska, lossless unless the run says otherwise; gone once it was pruned."""
         return self.folder / "video.mkv"
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the video was removed on purpose, and not lost."""
+        return self._pruned_path.is_file() and not self.video_path.is_file()
+
+    @property
+    def _pruned_path(self) -> Path:
+        return self.folder / "video.pruned"
 
     @property
     def preview_path(self) -> Path:
@@ -261,21 +275,40 @@ class Entry:
         """Forget that the pair is finished, so that it is made again; scores stay, in case it comes out the same."""
         (self.folder / "record.json").unlink(missing_ok=True)
 
-    def write_animation(self, animation: Animation) -> dict[str, str]:
+    def write_animation(self, animation: Animation, codec: str = codecs.LOSSLESS) -> dict[str, str]:
         """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
         made, written = animation.video, []
         if made is not None:
             with ThreadPoolExecutor(1) as beside:  # an encoder of small frames keeps a single core busy
                 preview = beside.submit(atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside))
-                atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+                atomic_write(self.video_path, lambda aside: video.write(made, aside, codec))
                 preview.result()
             written.append(self.video_path)
+        self._pruned_path.unlink(missing_ok=True)
         for name in ("landmarks", "first_landmarks"):
             if (array := getattr(animation, name)) is not None:
                 path = self.folder / f"{name}.npy"
                 write_array(path, array)
                 written.append(path)
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
+
+    def prune(self, *, previews: bool = False) -> None:
+        """Remove the video, once all that is wanted of it has been computed; the pair stays finished.
+
+        An empty file tells that it was; that needs no room on a full disk.
+
+        Args:
+            previews: remove what is there for people to see, too.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self.video_path.is_file():
+            self._pruned_path.touch()
+            self.video_path.unlink()
+        if previews:
+            for path in (self.preview_path, self.overlay_path, self.strip_path):
+                path.unlink(missing_ok=True)
 
     def write_log(self, text: str) -> None:
         """Keep what the method printed, start and end where that is long; empty removes what was kept."""
@@ -288,8 +321,13 @@ class Entry:
             path.unlink(missing_ok=True)
 
     def is_whole(self, record: dict[str, Any]) -> bool:
-        """Whether all that can be scored is still there."""
-        return all((self.folder / name).is_file() for name in record["outputs"])
+        """Whether all that can be scored is still there, but for a video that was pruned."""
+        return all((self.folder / name).is_file() for name in self._kept(record))
+
+    def _kept(self, record: dict[str, Any]) -> dict[str, str]:
+        """Names and hashes of the files that must be there."""
+        gone = {self.video_path.name} if self.is_pruned else set()
+        return {name: digest for name, digest in record["outputs"].items() if name not in gone}
 
     def damaged(self, record: dict[str, Any]) -> list[str]:
         """Names of the files that are not what was generated."""
@@ -300,14 +338,17 @@ class Entry:
             except OSError:
                 return ""
 
-        return [name for name, digest_then in record["outputs"].items() if digest_now(name) != digest_then]
+        return [name for name, digest_then in self._kept(record).items() if digest_now(name) != digest_then]
 
     def read_sample(self, pair: Pair, record: dict[str, Any]) -> Sample:
         """What metrics are handed.
 
         Raises:
             DamagedError: a file is not what was generated; the pair counts as not finished from now on.
+            UserError: the video was pruned.
         """
+        if self.is_pruned:
+            raise UserError(f"{self.video_path}: {PRUNED}")
         if damaged := self.damaged(record):
             self.discard()
             raise DamagedError(
@@ -353,6 +394,12 @@ class Run:
             if wanted.get(name) == inputs and newest:
                 latest[name] = (entry, record)
         return latest
+
+    def stale(self, benchmark: Benchmark) -> list[Entry]:
+        """What was made of the benchmark's pairs with other inputs than the present ones, or is not used of several."""
+        used, names = self._latest(benchmark), {pair.name for pair in benchmark.pairs}
+        of_pairs = [(entry, record["pair"]) for entry, record in self._records if record["pair"] in names]
+        return [entry for entry, name in of_pairs if name not in used or used[name][0] != entry]
 
     def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
         """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
@@ -417,7 +464,10 @@ class Store:
         identity = {"name": benchmark.name, "options": benchmark.options}
         folder = self.root / folder_name(benchmark.name, digest(identity))
         if not (folder / "benchmark.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"results: cannot make the folder {folder} ({error.strerror})") from error
             write_json(folder / "benchmark.json", {"schema": SCHEMA, **identity, "licence": benchmark.licence})
         return folder
 

@@ -1,4 +1,4 @@
-"""Video: the one format at every door, lossless on disk, with a preview for browsers."""
+"""Video: the one format at every door, lossless on disk unless told otherwise, with a preview for browsers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from charachbench import codecs
 from charachbench.errors import UserError
 
 AUDIO_RATE = 44_100
@@ -116,7 +117,21 @@ def read(path: Path) -> Video:
 
 def write_lossless(video: Video, path: Path) -> None:
     """Write a Matroska file whose frames read back bit for bit (H.264 in RGB at quantiser 0)."""
-    _encode(video, path, "libx264rgb", "rgb24", "matroska", {"qp": "0", "preset": "ultrafast"}, gop=12)
+    write(video, path, codecs.LOSSLESS)
+
+
+def write(video: Video, path: Path, codec: str) -> None:
+    """Write a Matroska file with a codec of ``charachbench.codecs``; it reads back in the same size.
+
+    4:2:0 has one colour for 2 x 2 pixels, so videos with an odd side are written in 4:4:4 instead.
+
+    Raises:
+        UserError: there is no such codec.
+    """
+    found = codecs.find(codec)
+    odd = found.pixel_format == "yuv420p" and any(side % 2 for side in video.size)
+    pixel_format = "yuv444p" if odd else found.pixel_format
+    _encode(video, path, found.encoder, pixel_format, "matroska", found.options, gop=found.gop)
 
 
 def write_preview(video: Video, path: Path) -> None:

@@ -55,6 +55,29 @@ def charachbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     return Terminal(tmp_path / "results", monkeypatch, capsys)
 
 
+def test_a_run_is_planned_made_pruned_and_restored(charachbench: Terminal) -> None:
+    status, printed = charachbench("plan", "plan.methods=[roll,still]", "plan.seconds_per_frame=1")
+    assert status == 0
+    left = dict(re.findall(r"^ *(roll|still|all) +(?:\d+ +){3}(\d+)", printed, re.MULTILINE))
+    assert left == {"roll": "6", "still": "6", "all": "12"}
+    assert charachbench("method=roll")[0] == 0
+    assert re.search(r"^ *roll +6 +6 +0 +0 ", charachbench("plan", "method=roll")[1], re.MULTILINE)
+    assert "prune.yes=true removes these" in charachbench("prune")[1]
+    status, printed = charachbench("prune", "prune.yes=true")
+    assert status == 0
+    assert " were removed" in printed
+    assert {path.stat().st_size for path in charachbench.results.rglob("video.mkv")} == {0}
+    assert "roll on tiny: 6 pairs, nothing to generate" in charachbench("method=roll", "report=true")[1]
+    assert "6 of 6 were pruned" in next(charachbench.results.rglob("index.html")).read_text(encoding="utf-8")
+    assert "6 pairs, 6 generated" in charachbench("method=roll", "store.restore=true")[1]
+    assert charachbench("plan", "plan.methods=[rol]")[1].startswith(
+        "charachbench: plan.methods: 'rol' is not known; did you mean 'roll'?"
+    )
+    wants = "charachbench: plan.methods: videos needs a setting of its own; use method=videos method.root=VALUE"
+    assert wants in charachbench("plan", "plan.methods=[videos]")[1]
+    assert "store.codec: 'h265' is not known; accepted: lossless," in charachbench("method=roll", "store.codec=h265")[1]
+
+
 def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
     status, printed = charachbench("method=roll", "report=true")
     assert status == 0

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charachbench.errors import UserError
-from charachbench.video import Video, decode, read, write_lossless, write_mp4, write_preview
+from charachbench.video import Video, decode, read, write, write_lossless, write_mp4, write_preview
 
 
 def noise(frames: int, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -35,10 +35,34 @@ def test_lossless_means_bit_for_bit(
     assert kept.fps == pytest.approx(fps, rel=1e-3)
 
 
-def test_equal_videos_are_equal_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["lossless_small", "h264_crf51", "h264_crf0", "h264_444_crf20"])
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63)])
+def test_every_codec_gives_as_many_frames_of_the_same_size(tmp_path: Path, codec: str, height: int, width: int) -> None:
+    video = Video(noise(5, height, width), 25.0)
+    write(video, tmp_path / "v.mkv", codec)
+    kept = read(tmp_path / "v.mkv")
+    assert (kept.frames.shape, kept.fps) == (video.frames.shape, 25.0)
+    assert np.array_equal(kept.frames, video.frames) == (codec == "lossless_small")
+
+
+def test_what_has_one_colour_survives_a_crf_of_0(tmp_path: Path) -> None:
+    """But for rounding on the way to YUV and back: neither channels nor rows are mixed up."""
+    video = Video(np.full((3, 16, 24, 3), (200, 90, 30), np.uint8), 25.0)
+    write(video, tmp_path / "v.mkv", "h264_crf0")
+    assert np.abs(read(tmp_path / "v.mkv").frames.astype(int) - (200, 90, 30)).max() <= 2
+
+
+def test_an_unknown_codec_is_told(tmp_path: Path) -> None:
+    for name in ("h265", "h264_crf52", "h264_crf05", "h264_crf23 "):
+        with pytest.raises(UserError, match=f"store.codec: '{name}' is not known; accepted: lossless, "):
+            write(Video(noise(1, 8, 8), 25.0), tmp_path / "v.mkv", name)
+
+
+@pytest.mark.parametrize("codec", ["lossless", "lossless_small", "h264_crf23"])
+def test_equal_videos_are_equal_files(tmp_path: Path, codec: str) -> None:
     video = Video(noise(3, 16, 16), 25.0)
     for name in ("a.mkv", "b.mkv"):
-        write_lossless(video, tmp_path / name)
+        write(video, tmp_path / name, codec)
     assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
 
 

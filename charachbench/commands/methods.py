@@ -82,7 +82,7 @@ def execute(settings: config.Config) -> list[str]:
         output.show("methods", _told([row]), _one(row), console=console)
         return []
     found = {
-        group: [describe(group, name, partial(_compose, base, group, name, file)) for name, file in choices(group)]
+        group: [describe(group, name, partial(with_choice, base, group, name, file)) for name, file in choices(group)]
         for group in GROUPS
     }
     tables = [_all(group, rows, console.is_terminal) for group, rows in found.items()]
@@ -114,7 +114,7 @@ def choices(group: str) -> list[tuple[str, Traversable]]:
     return sorted(found.items())
 
 
-def _compose(base: DictConfig, group: str, name: str, file: Traversable) -> DictConfig:
+def with_choice(base: DictConfig, group: str, name: str, file: Traversable) -> DictConfig:
     """The configuration with another choice of a group.
 
     Composing takes Hydra some 0.2 s, so a file that changes nothing but its own group is put into its place at once.

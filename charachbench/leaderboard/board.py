@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from charachbench.codecs import LOSSLESS
 from charachbench.config import Aggregation
 from charachbench.leaderboard.comparison import SIGNIFICANT, Comparison, Direction, Ranking
 from charachbench.leaderboard.crossed import LEAST
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 ARROWS = {"up": "↑", "down": "↓"}
 Slice = Literal["domain", "driver", "character"]
-LANDMARKS_GIVEN, CONTROL, RANDOM, TIED, CAVEAT = "†", "‡", "¶", "≈", "§"
+LANDMARKS_GIVEN, CONTROL, RANDOM, TIED, CAVEAT, COMPRESSED = "†", "‡", "¶", "≈", "§", "◇"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Row:
         run: its key.
         control: see ``RunInfo.control``.
         random: see ``RunInfo.random``.
+        codec: see ``RunInfo.codec``.
+        comparable: false where other rows are scored from pixels that were compressed otherwise, or not at all.
         made: how many of the benchmark's pairs the method made.
         failures: the reasons why it failed on others, with how many each, the most frequent first.
         degraded: likewise of pairs that it made, but says that it did less for than it should.
@@ -130,6 +133,8 @@ class Row:
     failures: tuple[tuple[str, int], ...]
     degraded: tuple[tuple[str, int], ...]
     cells: dict[str, Cell]
+    codec: str = LOSSLESS
+    comparable: bool = True
 
     @property
     def name(self) -> str:
@@ -144,12 +149,13 @@ class Row:
     @property
     def ranked(self) -> bool:
         """Whether its figures say how good a method is."""
-        return not (self.control or self.random)
+        return self.comparable and not (self.control or self.random)
 
     @property
     def marked(self) -> str:
         """The name, with marks for what must be known of it."""
         marks = {LANDMARKS_GIVEN: "landmarks" in self.given, CONTROL: self.control, RANDOM: self.random}
+        marks[COMPRESSED] = self.codec != LOSSLESS
         return " ".join([self.method, *(mark for mark, holds in marks.items() if holds)])
 
 
@@ -206,6 +212,13 @@ class Leaderboard:
         if any(row.random for row in self.rows):
             notes.append(
                 f"{RANDOM} random weights: shows that the pipeline runs; its numbers say nothing of the method."
+            )
+        if names := sorted({row.codec for row in self.rows} - {LOSSLESS}):
+            several = not all(row.comparable for row in self.rows)
+            beside = ", so not comparable with rows of another codec, and not ranked beside them" if several else ""
+            notes.append(
+                f"{COMPRESSED} scored from copies compressed by {', '.join(names)}, not from the method's own "
+                f"pixels{beside}."
             )
         if any("landmarks" in row.given for row in self.rows):
             notes.append(f"{LANDMARKS_GIVEN} is given the character's annotated landmarks.")

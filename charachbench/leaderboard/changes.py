@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from charachbench import noise
+from charachbench import codecs, noise
 from charachbench.differences import differences, flat
 from charachbench.errors import UserError
 from charachbench.leaderboard.comparison import SIGNIFICANT, Design, Direction, holm
@@ -210,7 +210,8 @@ def read(folder: Path) -> Results:
 
 def _settings(folder: Path) -> dict[str, Any]:
     info = read_json(folder / "run.json")
-    return {name: info.get(name) for name in ("method", "given", "versions", "seed")}
+    told = {name: info.get(name) for name in ("method", "given", "versions", "seed")}
+    return told | {"codec": info.get("codec", codecs.LOSSLESS)}
 
 
 def _environment(folder: Path) -> dict[str, str]:

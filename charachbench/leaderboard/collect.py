@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charachbench import keys
+from charachbench import codecs, keys
 from charachbench.benchmark.types import Benchmark
 from charachbench.differences import flat
 from charachbench.evaluate import NamedMetric
-from charachbench.store import Run, Store
+from charachbench.store import PRUNED, Run, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "benchmark", "method", "run", "control", "random", "given", "character", "domain", "driver", "pair",
+    "benchmark", "method", "run", "control", "random", "codec", "given", "character", "domain", "driver", "pair",
     "metric", "signature", "status", "value", "reason", "array", "reference", "fps", "degraded",
 )  # fmt: skip
 
@@ -79,17 +79,17 @@ def _rows(
             elif pair.name in finished:
                 entry, record = finished[pair.name]
                 rate, degraded = record["fps"], record.get("degraded", "")
-                score = scores.get(
-                    metric.key(pair, record["outputs"]), {"status": "pending", "reason": "not scored yet"}
-                )
+                score = scores.get(metric.key(pair, record["outputs"]))
+                if score is None:
+                    score = {"status": "pending", "reason": PRUNED if entry.is_pruned else "not scored yet"}
                 status, value, reason = score["status"], score.get("value"), score.get("reason", "")
                 if status == "scored":
                     array = str(entry.folder / score["array"])
                     reference = score["reference"] and str(store.references.path(score["reference"]))
             rows.append(
                 (
-                    benchmark.name, label, run.info.key, run.info.control, run.info.random, "+".join(run.info.given),
-                    pair.character.name, pair.character.domain, pair.driver.name, pair.name,
+                    benchmark.name, label, run.info.key, run.info.control, run.info.random, run.info.codec,
+                    "+".join(run.info.given), pair.character.name, pair.character.domain, pair.driver.name, pair.name,
                     metric.name, metric.signature, status, value, reason, array, reference,
                     rate, degraded,
                 )
@@ -98,7 +98,7 @@ def _rows(
 
 
 def label_runs(runs: Sequence[Run]) -> dict[str, str]:
-    """Row names by run key: the method's name; in brackets random weights and how it differs from its namesakes."""
+    """Row names by run key: the method's name; in brackets random weights, lossy codec, differences to namesakes."""
     labels = {}
     for run in runs:
         namesakes = [other for other in runs if other.info.method_name == run.info.method_name]
@@ -117,6 +117,7 @@ def label_runs(runs: Sequence[Run]) -> dict[str, str]:
         peers = [each for each in settings.values() if all(each.get(name) == mine.get(name) for name in targets)]
         differing = [name for name in differing if name in targets or len({str(each.get(name)) for each in peers}) > 1]
         parts = ["random weights"] if run.info.random else []
+        parts += [f"codec={run.info.codec}"] if run.info.codec != codecs.LOSSLESS else []
         parts += [f"{_short(name)}={_value(mine[name])}" for name in differing if name in mine]
         labels[run.info.key] = run.info.method_name + (f" ({', '.join(parts)})" if parts else "")
     counts = Counter(labels.values())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from charachbench.codecs import LOSSLESS
 from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.leaderboard.board import Row
@@ -104,9 +105,12 @@ class Grid:
 
     def rows(self) -> list[Row]:
         """With what became of the pairs, without cells."""
+        told = [row.codec for row in self.methods if not (row.control or row.random)]
+        usual = LOSSLESS if LOSSLESS in told else next(iter(told), LOSSLESS)
         return [
             replace(
                 row,
+                comparable=row.codec == usual,
                 made=int(np.isin(status, _MADE).sum()),
                 failures=_counts(_without_name(str(text)) for text in reason[status == "failed"]),
                 degraded=_counts(text for text in degraded if text),
@@ -166,5 +170,6 @@ def to_grid(scores: pd.DataFrame, metrics: Sequence[NamedMetric]) -> Grid:
 def _row(row: Any) -> Row:
     return Row(
         method=str(row.method), run=str(row.run), control=bool(row.control), random=bool(row.random),
+        codec=str(getattr(row, "codec", LOSSLESS)),  # tables of before there were others do not say
         given=str(row.given), made=0, failures=(), degraded=(), cells={},
     )  # fmt: skip

@@ -305,6 +305,7 @@ def _latex_escape(text: str) -> str:
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
         "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "§": r"\S{}",
+        "◇": r"$\diamond$",
         "¶": r"\P{}", "≈": r"$\approx$", "±": r"$\pm$", "≥": r"$\geq$", "°": r"$^\circ$", "²": r"$^2$",
     }  # fmt: skip
     return "".join(special.get(letter, letter) for letter in text)

@@ -20,7 +20,7 @@ import numpy as np
 from charachbench import keys, pictures, video
 from charachbench.benchmark.types import Benchmark, Character, Driver
 from charachbench.errors import UserError
-from charachbench.store import Entry, Run, atomic_write, folder_name, read_array
+from charachbench.store import PRUNED, Entry, Run, atomic_write, folder_name, read_array
 
 SIDE = 512
 """Longer side of a character's picture, pixels."""
@@ -155,7 +155,9 @@ def _clips(
     for pair, stem in zip(benchmark.pairs, stems, strict=True):
         if pair.name in finished:
             entry, record = finished[pair.name]
-            clips.append(_clip(shelf, f"{run.folder.name}/{stem}", entry, record))
+            there = _clip(shelf, f"{run.folder.name}/{stem}", entry, record)
+            shown = not entry.is_pruned or set(there) & set("vso")
+            clips.append(there if shown else reasons.setdefault(PRUNED, len(reasons)))
         else:
             reason = failed[pair.name]["reason"] if pair.name in failed else "not generated yet"
             clips.append(reasons.setdefault(str(reason), len(reasons)))

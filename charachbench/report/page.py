@@ -255,7 +255,13 @@ def _origin(benchmark: Benchmark, runs: Mapping[str, Run], records: Mapping[str,
         "page made by": f"charachbench {code['version']}, commit {commit}",
         "packages": ", ".join(f"{name} {version}" for name, version in provenance.packages().items()),
     }
-    return Origin(facts, {method: _run_facts(run, records[method]) for method, run in runs.items()})
+    told = {}
+    for method, run in runs.items():
+        pruned = sum(entry.is_pruned for entry, _ in run.finished(benchmark).values())
+        told[method] = _run_facts(run, records[method])
+        if pruned:
+            told[method]["videos"] = f"{pruned} of {len(records[method])} were pruned after they were scored"
+    return Origin(facts, told)
 
 
 def _run_facts(run: Run, records: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -237,7 +237,8 @@ def _choose_pairs(chosen: StudyConfig, benchmark: Benchmark, rows: Sequence[_Row
 
 def _row(run: Run, name: str, benchmark: Benchmark) -> _Row:
     finished = run.finished(benchmark)
-    return _Row(run.info.key, name, {pair: made for pair, made in finished.items() if made[0].video_path.is_file()})
+    shown = {pair: made for pair, made in finished.items() if made[0].video_path.is_file()}
+    return _Row(run.info.key, name, shown)
 
 
 def _check(chosen: StudyConfig) -> None:

@@ -117,6 +117,7 @@ def _info(bundle: Bundle) -> RunInfo:
         key=method.key, method_name=method.name, method=dict(method.config), given=list(method.given),
         control=method.control, versions=method.versions, seed=method.seed,
         benchmark={"name": benchmark.name, "options": benchmark.options}, random=method.random,
+        codec=method.codec,
     )  # fmt: skip
 
 
@@ -165,7 +166,8 @@ def _rows(label: str, bundle: Bundle, metrics: Facts, benchmark: Benchmark) -> l
                 status, value, reason = score.status, score.value, score.reason
             rows.append(
                 (
-                    benchmark.name, label, method.key, method.control, method.random, "+".join(method.given),
+                    benchmark.name, label, method.key, method.control, method.random, method.codec,
+                    "+".join(method.given),
                     pair.character.name, pair.character.domain, pair.driver.name, pair.name,
                     name, facts.signature, status, value, reason, None, None,
                     None if clip is None else clip.fps, "" if clip is None else clip.degraded,

@@ -97,7 +97,7 @@ def find(bundle: Bundle, benchmark: Benchmark, store: Store, folder: str | None)
                 member(name, output): entry.folder / output
                 for name, (entry, record) in run.finished(benchmark).items()
                 for output in record["outputs"]
-                if name in told
+                if name in told and not entry.is_pruned
             }
             return Clips(str(run.folder), bundle, paths)
     return None

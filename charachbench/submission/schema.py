@@ -12,6 +12,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
+from charachbench.codecs import LOSSLESS
 from charachbench.leaderboard.facts import Line, MetricFacts, Part, Settings, Title
 
 SCHEMA = 1
@@ -72,6 +73,8 @@ class MethodFacts(Part):
     """Whether it shows a metric's floor or ceiling, and is not ranked."""
     random: bool
     """Whether it renders through networks with random weights, and is not ranked."""
+    codec: Title = LOSSLESS
+    """Of the clips that were scored: lossless, or what compressed them first."""
     seed: int
     """Of all randomness."""
     about: Settings

@@ -107,6 +107,7 @@ def method_facts(info: RunInfo) -> dict[str, Any]:
         "control": info.control,
         "random": info.random,
         "seed": info.seed,
+        "codec": info.codec,
     }
 
 

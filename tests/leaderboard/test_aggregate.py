@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charachbench.benchmark.types import Pair
+from charachbench.codecs import LOSSLESS
 from charachbench.commands import open_benchmark
-from charachbench.config import Aggregation, Config
+from charachbench.config import Aggregation, Config, StoreConfig
 from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric, build_metrics, evaluate
 from charachbench.generate import generate
@@ -35,6 +36,7 @@ def table(
     values: Mapping[str, Mapping[str, Mapping[str, float | None]]],
     controls: tuple[str, ...] = (),
     random: tuple[str, ...] = (),
+    codecs: Mapping[str, str] = {},
 ) -> pd.DataFrame:
     """Scores as ``collect`` gives them, from method -> metric -> pair -> value (None: failed)."""
     rows = []
@@ -45,7 +47,8 @@ def table(
                 character, driver = pair.split("__")
                 domain = "even" if int(character[1:]) % 2 == 0 else "odd"
                 rows.append(
-                    ("b", method, method, method in controls, method in random, "", character, domain, driver, pair,
+                    ("b", method, method, method in controls, method in random, codecs.get(method, LOSSLESS), "",
+                     character, domain, driver, pair,
                      metric, metric, status, value, reason, None, None, 25.0, "")
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -439,6 +442,43 @@ def test_random_weights_come_first_among_what_tells_runs_apart(tmp_path: Path) -
         "roll (random weights, seed=0, weights=random)": True,
         "roll (random weights, seed=1, weights=random)": True,
     }
+
+
+def test_compressed_videos_are_a_run_of_their_own_that_says_so(tmp_path: Path) -> None:
+    for codec in ("lossless", "lossless_small", "h264_crf35"):
+        scores = _score(settings(tmp_path, store=StoreConfig(codec)))
+    assert dict(scores.groupby("method")["codec"].first()) == {
+        "roll": LOSSLESS,
+        "roll (codec=h264_crf35)": "h264_crf35",
+    }
+    means = scores.groupby("method")["value"].mean()
+    assert means["roll"] != means["roll (codec=h264_crf35)"]  # what comes back is noise no more
+
+
+def test_compressed_rows_are_marked_and_not_ranked_beside_others() -> None:
+    pairs = {"c0__d0": 1.0, "c1__d0": 2.0}
+    best = {name: value + 1 for name, value in pairs.items()}
+    values: dict[str, dict[str, dict[str, float | None]]] = {"a": {"up": {**pairs}}, "b": {"up": {**best}}}
+
+    def board(**codecs: str) -> Leaderboard:
+        return aggregate(table(values, codecs=codecs), METRICS[:1])
+
+    def ranks(made: Leaderboard) -> dict[str, int]:
+        return {row.marked: row.cells["up"].rank for row in made.rows}
+
+    assert ranks(board()) == {"a": 2, "b": 1}
+    mixed = board(b="h264_crf23")
+    assert ranks(mixed) == {"a": 1, "b ◇": 0}
+    (note,) = [note for note in mixed.footnotes() if note.startswith("◇")]
+    assert note == (
+        "◇ scored from copies compressed by h264_crf23, not from the method's own pixels, so not comparable with rows "
+        "of another codec, and not ranked beside them."
+    )
+    alike = board(a="h264_crf23", b="h264_crf23")
+    assert ranks(alike) == {"a ◇": 2, "b ◇": 1}
+    assert "not ranked" not in " ".join(alike.footnotes())
+    assert not any("◇" in note for note in board().footnotes())
+    assert r"$\diamond$" in render.latex(mixed)
 
 
 def _run(key: str, method: dict[str, Any]) -> Run:
