@@ -29,7 +29,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import video
+from charachbench import records, untrusted, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -96,18 +96,17 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def read_json(path: Path) -> Any:
     """The value, or None where the file is missing or damaged (it is then made again)."""
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return untrusted.read_json(path)
+    except UserError:
         return None
 
 
 def read_array(path: Path) -> np.ndarray | None:
     """The array, or None where the file is missing or damaged (it is then made again)."""
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
+        return untrusted.read_array(path)
+    except UserError:
         return None
-    return array
 
 
 class StoredReferences(References):
@@ -170,11 +169,6 @@ class RunInfo:
     schema: int = SCHEMA
 
 
-def _is_score(score: Any) -> bool:
-    needed = {"scored": {"value", "array", "reference"}, "unscored": {"reason"}, "error": {"reason"}}
-    return isinstance(score, dict) and score.get("status") in needed and needed[score["status"]] <= score.keys()
-
-
 @dataclass(frozen=True)
 class Entry:
     """The folder of one pair within a run."""
@@ -204,12 +198,14 @@ class Entry:
     def record(self) -> dict[str, Any] | None:
         """The pair's record, None where there is none or it is damaged."""
         value = read_json(self.folder / "record.json")
-        return value if isinstance(value, dict) and value.get("schema") == SCHEMA else None
+        known = isinstance(value, dict) and value.get("schema") == SCHEMA and records.is_record(value)
+        return value if known else None
 
     def scores(self) -> dict[str, dict[str, Any]]:
         """What metrics made of the pair, by metric key."""
         value = read_json(self.folder / "scores.json")
-        return {key: score for key, score in value.items() if _is_score(score)} if isinstance(value, dict) else {}
+        found = value.items() if isinstance(value, dict) else ()
+        return {key: score for key, score in found if records.is_score(score)}
 
     @property
     def references(self) -> StoredReferences:
@@ -288,7 +284,7 @@ class Entry:
                 )
 
         def array(name: str) -> np.ndarray | None:
-            return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
+            return untrusted.read_array(self.folder / name) if name in record["outputs"] else None
 
         made = video.read(self.video_path) if self.video_path.name in record["outputs"] else None
         return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"), self.references)
@@ -336,8 +332,8 @@ class Run:
                 write_json(entry.folder / "record.json", record)
 
     def create(self) -> None:
-        """Make the run known, if it is not."""
-        if not (self.folder / "run.json").is_file():
+        """Make the run known, if it is not, or its file is damaged."""
+        if not _is_info(read_json(self.folder / "run.json"), self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "run.json", asdict(self.info))
 
@@ -345,6 +341,12 @@ class Run:
     def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
         entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
         return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+
+
+def _is_info(value: Any, folder: Path) -> bool:
+    """Whether that is what the ``run.json`` of a folder holds."""
+    known = isinstance(value, dict) and value.get("schema") == SCHEMA and records.is_run(value)
+    return known and folder.name.endswith(f"-{value['key'][:8]}")
 
 
 def _in_use_since(record: dict[str, Any]) -> str:
@@ -389,7 +391,7 @@ class Store:
         """The folder of a benchmark under its present options."""
         identity = {"name": benchmark.name, "options": benchmark.options}
         folder = self.root / folder_name(benchmark.name, digest(identity))
-        if not (folder / "benchmark.json").is_file():
+        if not isinstance(read_json(folder / "benchmark.json"), dict):
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "benchmark.json", {"schema": SCHEMA, **identity, "licence": benchmark.licence})
         return folder
@@ -398,13 +400,14 @@ class Store:
         """The run with this key, maybe under another name; where there is none, as it will be once it is created."""
         folder = self.benchmark_folder(benchmark) / folder_name(info.method_name, info.key)
         known = next((run for run in self.runs(benchmark) if run.info.key == info.key), None)
-        return Run(folder, info) if known is None else known
+        # of what is configured, not of what the file says, classes are looked up
+        return Run(folder, info) if known is None else Run(known.folder, replace(known.info, method=info.method))
 
     def runs(self, benchmark: Benchmark) -> list[Run]:
         """All runs on a benchmark, by name."""
         runs = []
         for path in sorted(self.benchmark_folder(benchmark).glob("*/run.json")):
             info = read_json(path)
-            if isinstance(info, dict) and info.get("schema") == SCHEMA:
+            if _is_info(info, path.parent):
                 runs.append(Run(path.parent, RunInfo(**info)))
         return runs

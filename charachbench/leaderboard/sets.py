@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from charachbench import keys
+from charachbench import keys, untrusted
 from charachbench.errors import Unscored, UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.store import read_array, write_array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 class Arrays(Sequence[np.ndarray]):
@@ -28,19 +30,18 @@ class Arrays(Sequence[np.ndarray]):
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._read(self.paths[index])
+        return self._read(self.paths[index], untrusted.read_array)
 
     def rows(self) -> int:
         """Of all together; reads no more than headers."""
-        return sum(len(self._read(path, mmap_mode="r")) for path in self.paths)
+        return sum(self._read(path, untrusted.read_length) for path in self.paths)
 
     @staticmethod
-    def _read(path: str, **options: Any) -> np.ndarray:
+    def _read(path: str, read: Callable[[Path], T]) -> T:
         try:
-            array: np.ndarray = np.load(path, allow_pickle=False, **options)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path}: cannot be read; remove it and run `charachbench evaluate` again") from error
-        return array
+            return read(Path(path))
+        except UserError as error:
+            raise UserError(f"{error}; remove it and run `charachbench evaluate` again") from error
 
 
 class SetNumbers:

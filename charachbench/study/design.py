@@ -156,7 +156,8 @@ def read(folder: Path) -> Study | None:
         study = TypeAdapter(Study).validate_python(found)
     except (ValidationError, OSError) as error:
         raise UserError(f"{path}: is no key of a study; put back the one that was made with its page") from error
-    if study.schema != SCHEMA or study.id != told:
+    plain = all(re.fullmatch(r"[\w-]+", name, re.ASCII) for name in (*study.cases, *study.videos))  # of files
+    if study.schema != SCHEMA or study.id != told or not plain:
         raise UserError(f"{path}: is of another version, or was changed; put back the one that was made with its page")
     return study
 

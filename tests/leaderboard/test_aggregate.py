@@ -338,7 +338,9 @@ def test_a_damaged_array_is_told_with_its_remedy(tmp_path: Path) -> None:
     config = settings(tmp_path, metrics={"shift": {"_target_": "tests.fakes.Shift"}})
     scores, metrics = _score(config), build_metrics(config)
     Path(scores["array"].iloc[0]).write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"features-.*npy: cannot be read; remove it and run `charachbench evaluate`"):
+    with pytest.raises(
+        UserError, match=r"features-.*npy: cannot be read as a NumPy file .*; remove it and run `charachbench evaluate`"
+    ):
         aggregate(scores, metrics)
 
 
