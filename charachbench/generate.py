@@ -19,6 +19,7 @@ from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
 from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
+from charachbench.secrecy import hidden, without_secrets
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_json
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
     return RunInfo(
         key=key,
         method_name=str(settings.method_name),
-        method=method,
+        method=without_secrets(method),
         given=given,
         control=bool(settings.method.get("control", False)),
         versions=versions,
@@ -214,7 +215,7 @@ class _Worker:
         except Exception as error:
             reason = reason_for(error)
             kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else ("error", "")
-            record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": traceback.format_exc()}
+            record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": hidden(traceback.format_exc())}
             entry.write_log(printed)
         record["finished"] = datetime.now(UTC).isoformat()
         write_json(entry.folder / "record.json", record)

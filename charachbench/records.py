@@ -43,14 +43,15 @@ def _schemas() -> dict[str, TypeAdapter[Any]]:
     from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
     hexadecimal = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    amount, count = Annotated[float, Field(ge=0)], Annotated[int, Field(ge=1, le=10**9)]
+    amount: Any = Annotated[float, Field(ge=0)]
+    count: Any = Annotated[int, Field(ge=1, le=10**9)]
     array = Annotated[str, Field(pattern=r"^\w[\w.-]{0,120}\.npy$")]  # as ``folder_name`` makes it
     outputs = Literal["video.mkv", "landmarks.npy", "first_landmarks.npy"]
     loose = ConfigDict(strict=True, allow_inf_nan=False)
     exact = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
     def model(name: str, *, config: ConfigDict = loose, **fields: Any) -> type[BaseModel]:
-        told = {key: kind if isinstance(kind, tuple) else (kind, ...) for key, kind in fields.items()}
+        told: dict[str, Any] = {key: kind if isinstance(kind, tuple) else (kind, ...) for key, kind in fields.items()}
         return create_model(name, __config__=config, **told)
 
     common: dict[str, Any] = {"pair": str, "inputs": dict[str, str], "finished": str, "in_use_since": (str, "")}

@@ -43,6 +43,7 @@ from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
 from charachbench.keys import digest
 from charachbench.protocols import Animation, Kept, References, Sample
+from charachbench.secrecy import hidden
 
 SCHEMA = 2
 REFERENCES = "references"
@@ -258,7 +259,7 @@ class Entry:
 
     def write_log(self, text: str) -> None:
         """Keep what the method printed, start and end where that is long; empty removes what was kept."""
-        path = self.folder / "method.log"
+        path, text = self.folder / "method.log", hidden(text)
         if text:
             if len(text) > MAX_LOG:
                 text = f"{text[: MAX_LOG // 2]}\n... cut ...\n{text[-MAX_LOG // 2 :]}"
