@@ -215,13 +215,17 @@ def _header(stream: BinaryIO, where: str) -> tuple[int, ...]:
     return tuple(map(int, shape))
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_parquet(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
     """Those columns of a table.
+
+    Args:
+        path: of the file.
+        texts: columns of text, which have no gaps.
+        numbers: columns of numbers, which may; none is infinite.
 
     Raises:
         UserError: the file is missing or damaged, lacks one of them, or holds too much.
     """
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -229,16 +233,25 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             about = file.metadata
-            rows, lacking = about.num_rows, set(columns) - set(file.schema_arrow.names)
+            rows, lacking = about.num_rows, {*texts, *numbers} - set(file.schema_arrow.names)
             held = [about.row_group(index).total_byte_size for index in range(about.num_row_groups)]
             if rows > MAX_ROWS or sum(held) > 2**32:
                 raise UserError(f"{path}: has {rows} rows of {sum(held)} bytes; accepted are {MAX_ROWS} rows of 4 GB")
             if lacking:
                 raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}")
-            table: pd.DataFrame = file.read(list(columns)).to_pandas(ignore_metadata=True)
+            table = file.read([*texts, *numbers])
+        table.validate(full=True)  # what is not valid may lie outside of what was read
+        for name in texts:
+            kind = table.schema.field(name).type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) or table[name].null_count:
+                raise UserError(f"{path}: cannot be read as a table ({name} is of {kind}, or has gaps)")
+        found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+        infinite = np.isinf(found[list(numbers)].astype(float)).any(axis=None)
     except UserError:
         raise
     except Exception as error:  # Arrow's errors are of a dozen kinds, of which some are nobody else's
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: cannot be read as a table ({reason})") from error
-    return pd.DataFrame(table)
+    if infinite:
+        raise UserError(f"{path}: cannot be read as a table (a number is infinite)")
+    return found

@@ -67,6 +67,8 @@ def _open(path: Path) -> Iterator[Any]:
             if not container.streams.video:
                 raise UserError(f"{path}: holds no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path}: holds video of an unknown codec")
             untrusted.check_size(stream.width, stream.height, path)
             stream.codec_context.options = limits
             yield container

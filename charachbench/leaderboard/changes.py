@@ -182,7 +182,7 @@ def read(folder: Path) -> Results:
     """
     again = "`charachbench leaderboard` writes it again"
     try:
-        scores = untrusted.read_parquet(folder / SCORES, sorted(_NEEDED))
+        scores = untrusted.read_parquet(folder / SCORES, sorted(_NEEDED - {"contribution"}), ["contribution"])
         found = untrusted.read_json(folder / FILE)
     except UserError as error:
         raise UserError(f"{error}; {again}") from error
@@ -190,7 +190,7 @@ def read(folder: Path) -> Results:
         facts = TypeAdapter(dict[str, MetricFacts]).validate_python(found)
     except ValidationError as error:
         raise UserError(f"{folder / FILE}: cannot be read ({str(error).splitlines()[0]}); {again}") from error
-    signatures = [] if _is_damaged(scores) else scores["signature"].unique().tolist()
+    signatures = scores["signature"].unique().tolist()
     if not signatures or set(signatures) - facts.keys():
         raise UserError(f"{folder / SCORES}: lacks what comparisons need, or {FILE} is of other metrics; {again}")
     runs = {info["key"]: path.parent for path in sorted(folder.glob("*/run.json"))
@@ -204,16 +204,6 @@ def read(folder: Path) -> Results:
         environments={key: _environment(path) for key, path in runs.items() if key in shown},
         noise=noise.read(folder),
     )
-
-
-def _is_damaged(scores: pd.DataFrame) -> bool:
-    """Whether columns hold what ``charachbench leaderboard`` does not write."""
-    texts = scores[sorted(_NEEDED - {"contribution"})]
-    if not all(isinstance(value, str) for column in texts for value in texts[column].unique()):
-        return True
-    if scores["contribution"].dtype.kind not in "fiu" and scores["contribution"].notna().any():
-        return True
-    return bool(np.isinf(scores["contribution"].to_numpy(float)).any())
 
 
 def _settings(folder: Path) -> dict[str, Any]:
