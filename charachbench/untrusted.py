@@ -35,6 +35,8 @@ MAX_YAML = 2**22
 MAX_ROWS = 2**24
 """Rows of a table."""
 
+_MAX_HEADER = 10_000
+"""Bytes of a NumPy file's header, as NumPy accepts them."""
 _PERHAPS_INFINITE = re.compile(rb"[0-9]{300}|[eE]\+?0*[0-9]{3}")
 
 
@@ -199,6 +201,10 @@ def _header(stream: BinaryIO, where: str) -> tuple[int, ...]:
         version = form.read_magic(stream)
         if version not in ((1, 0), (2, 0)):  # the third is for names of fields, and there are none
             raise ValueError(f"version {version}")
+        length = int.from_bytes(stream.read(2 if version == (1, 0) else 4), "little")
+        if length > _MAX_HEADER:  # NumPy would first make room for it
+            raise ValueError(f"a header of {length} bytes")
+        stream.seek(form.MAGIC_LEN)
         read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, _, kind = read(stream)
     except Exception as error:  # it parses Python, and so can end in anything that Python's parser does

@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-ROOM = 6 * 2**30
+ROOM = 3 * 2**30
 """Bytes of addresses that reading may take; decoders' threads reserve some hundred MB without using them."""
 
 
@@ -35,12 +35,17 @@ def main() -> None:
             reader.mutate(corpus / name, work, random.Random(f"{name} {number}"))
             outcome = reader.read(work)
         except UserError as error:
-            outcome, told = "error", str(error)
+            outcome, told = "memory" if _is_of_memory(error) else "error", str(error)
         except BaseException:
             outcome, told = "wrong", traceback.format_exc()
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
         answers.write(json.dumps({"outcome": outcome, "told": told, "grown_mib": grown}) + "\n")
         answers.flush()
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Whether it was the limit that ended it: a reader must refuse before it allocates."""
+    return error is not None and (isinstance(error, MemoryError) or _is_of_memory(error.__cause__ or error.__context__))
 
 
 if __name__ == "__main__":
