@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -72,7 +73,8 @@ def read_bytes(path: Path, most: int) -> bytes:
     """
     try:
         with _opened(path) as stream:
-            data = stream.read(most + 1)
+            held = os.fstat(stream.fileno()).st_size
+            data = stream.read(min(held, most) + 1)  # makes room for all that it is told
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if len(data) > most:
