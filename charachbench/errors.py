@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from charachbench.secrecy import hidden
+
 FailureKind = Literal["no_face", "out_of_memory", "time_limit", "died", "error"]
 
 
@@ -32,5 +34,5 @@ class Unscored(Exception):  # noqa: N818 - an outcome, not an error
 
 
 def reason_for(error: Exception) -> str:
-    """An exception in one line, its kind named unless the message was written for the user."""
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    """An exception in one line, its kind named unless the message was written for the user; without secrets."""
+    return hidden(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")

@@ -23,6 +23,7 @@ from charachbench.generate import survivable
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
+from charachbench.secrecy import hidden
 from charachbench.store import PRUNED, Entry, Run, StoreError, read_array, write_array, write_sealed
 
 log = logging.getLogger(__name__)
@@ -314,9 +315,9 @@ def judged(score: dict[str, Any]) -> Iterator[None]:
     except StoreError:
         raise
     except UserError as error:
-        score |= {"status": "error", "reason": str(error)}
+        score |= {"status": "error", "reason": reason_for(error)}
     except Exception as error:
-        score |= {"status": "error", "reason": reason_for(error), "traceback": traceback.format_exc()}
+        score |= {"status": "error", "reason": reason_for(error), "traceback": hidden(traceback.format_exc())}
 
 
 def finite(array: np.ndarray) -> np.ndarray:

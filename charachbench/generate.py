@@ -22,6 +22,7 @@ from charachbench.isolation import Isolated
 from charachbench.overlap import Ahead, Behind
 from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
+from charachbench.secrecy import hidden, without_secrets
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, StoreError, atomic_write, pair_inputs, write_sealed
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def describe_run(settings: config.Config, benchmark: Benchmark) -> RunInfo:
     return RunInfo(
         key=key,
         method_name=str(settings.method_name),
-        method=method,
+        method=without_secrets(method),
         given=given,
         control=bool(settings.method.get("control", False)),
         versions=versions,
@@ -286,7 +287,7 @@ class _Worker:
                 reason = reason_for(error)
                 kind = "out_of_memory" if memory.ran_out(error) else "error"
                 kind, printed = (error.kind, error.log) if isinstance(error, PairFailure) else (kind, "")
-                told = "".join(traceback.format_exception(error))
+                told = hidden("".join(traceback.format_exception(error)))
                 record |= {"status": "failed", "kind": kind, "reason": reason, "traceback": told}
                 entry.write_log(printed)
             record["finished"] = datetime.now(UTC).isoformat()

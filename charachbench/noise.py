@@ -101,7 +101,9 @@ def read(folder: Path) -> dict[str, float]:
     found = read_json(folder / FILE)
     measured = found.items() if isinstance(found, dict) else []
     return {
-        signature: noise["spread"] for signature, noise in measured if isinstance(noise, dict) and "spread" in noise
+        signature: noise["spread"]
+        for signature, noise in measured
+        if isinstance(noise, dict) and isinstance(noise.get("spread"), int | float) and noise["spread"] >= 0
     }
 
 

@@ -31,7 +31,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -39,12 +39,13 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import codecs, lease, sealed, video
+from charachbench import codecs, lease, records, sealed, untrusted, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
 from charachbench.keys import digest
 from charachbench.protocols import Animation, Kept, References, Sample
+from charachbench.secrecy import hidden
 
 log = logging.getLogger(__name__)
 
@@ -105,27 +106,30 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def read_json(path: Path) -> Any:
     """The value, or None where the file is missing or damaged (it is then made again)."""
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            return sealed.read_json(path.read_bytes())
-        except sealed.Damaged as damaged:
-            _report_damaged(path, str(damaged))
-    return None
+    value = _read(path, untrusted.read_json)
+    if isinstance(value, dict):
+        value.pop("sha256", None)  # the seal of a file that something else rewrote
+    return value
 
 
 def read_array(path: Path) -> np.ndarray | None:
     """The array, or None where the file is missing or damaged (it is then made again)."""
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            return sealed.read_array(path)
-        except sealed.Damaged as damaged:
-            _report_damaged(path, str(damaged))
-    return None
+    array: np.ndarray | None = _read(path, untrusted.read_array)
+    return array
+
+
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(path)
+    except UserError as error:
+        if path.exists():
+            _report_damaged(str(error))
+        return None
 
 
 @functools.cache  # once
-def _report_damaged(path: Path, how: str) -> None:
-    log.warning("%s: is damaged (%s); what it held is made again", path, how)
+def _report_damaged(what: str) -> None:
+    log.warning("%s; it is made again", what)
 
 
 class DamagedError(UserError):
@@ -194,11 +198,6 @@ class RunInfo:
     schema: int = SCHEMA
 
 
-def _is_score(score: Any) -> bool:
-    needed = {"scored": {"value", "array", "reference"}, "unscored": {"reason"}, "error": {"reason"}}
-    return isinstance(score, dict) and score.get("status") in needed and needed[score["status"]] <= score.keys()
-
-
 @dataclass(frozen=True)
 class Entry:
     """The folder of one pair within a run."""
@@ -237,12 +236,14 @@ class Entry:
     def record(self) -> dict[str, Any] | None:
         """The pair's record, None where there is none or it is damaged."""
         value = read_json(self.folder / "record.json")
-        return value if isinstance(value, dict) and value.get("schema") == SCHEMA else None
+        known = isinstance(value, dict) and value.get("schema") == SCHEMA and records.is_record(value)
+        return value if known else None
 
     def scores(self) -> dict[str, dict[str, Any]]:
         """What metrics made of the pair, by metric key."""
         value = read_json(self.folder / "scores.json")
-        return {key: score for key, score in value.items() if _is_score(score)} if isinstance(value, dict) else {}
+        found = value.items() if isinstance(value, dict) else ()
+        return {key: score for key, score in found if records.is_score(score)}
 
     @property
     def references(self) -> StoredReferences:
@@ -312,7 +313,7 @@ class Entry:
 
     def write_log(self, text: str) -> None:
         """Keep what the method printed, start and end where that is long; empty removes what was kept."""
-        path = self.folder / "method.log"
+        path, text = self.folder / "method.log", hidden(text)
         if text:
             if len(text) > MAX_LOG:
                 text = f"{text[: MAX_LOG // 2]}\n... cut ...\n{text[-MAX_LOG // 2 :]}"
@@ -356,7 +357,7 @@ class Entry:
             )
 
         def array(name: str) -> np.ndarray | None:
-            return np.load(self.folder / name, allow_pickle=False) if name in record["outputs"] else None
+            return untrusted.read_array(self.folder / name) if name in record["outputs"] else None
 
         made = video.read(self.video_path) if self.video_path.name in record["outputs"] else None
         return Sample(pair, made, array("first_landmarks.npy"), array("landmarks.npy"), self.references)
@@ -410,8 +411,8 @@ class Run:
                 write_sealed(entry.folder / "record.json", record)
 
     def create(self) -> None:
-        """Make the run known, if it is not."""
-        if read_json(self.folder / "run.json") is None:
+        """Make the run known, if it is not, or its file is damaged."""
+        if not _is_info(read_json(self.folder / "run.json"), self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_sealed(self.folder / "run.json", asdict(self.info))
 
@@ -419,6 +420,12 @@ class Run:
     def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
         entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
         return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+
+
+def _is_info(value: Any, folder: Path) -> bool:
+    """Whether that is what the ``run.json`` of a folder holds."""
+    known = isinstance(value, dict) and value.get("schema") == SCHEMA and records.is_run(value)
+    return known and folder.name.endswith(f"-{value['key'][:8]}")
 
 
 def _in_use_since(record: dict[str, Any]) -> str:
@@ -463,7 +470,7 @@ class Store:
         """The folder of a benchmark under its present options."""
         identity = {"name": benchmark.name, "options": benchmark.options}
         folder = self.root / folder_name(benchmark.name, digest(identity))
-        if not (folder / "benchmark.json").is_file():
+        if not isinstance(read_json(folder / "benchmark.json"), dict):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -475,13 +482,14 @@ class Store:
         """The run with this key, maybe under another name; where there is none, as it will be once it is created."""
         folder = self.benchmark_folder(benchmark) / folder_name(info.method_name, info.key)
         known = next((run for run in self.runs(benchmark) if run.info.key == info.key), None)
-        return Run(folder, info) if known is None else known
+        # of what is configured, not of what the file says, classes are looked up
+        return Run(folder, info) if known is None else Run(known.folder, replace(known.info, method=info.method))
 
     def runs(self, benchmark: Benchmark) -> list[Run]:
         """All runs on a benchmark, by name."""
         runs = []
         for path in sorted(self.benchmark_folder(benchmark).glob("*/run.json")):
             info = read_json(path)
-            if isinstance(info, dict) and info.get("schema") == SCHEMA:
+            if _is_info(info, path.parent):
                 runs.append(Run(path.parent, RunInfo(**info)))
         return runs

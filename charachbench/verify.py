@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from charachbench import lease, sealed
+from charachbench import lease, untrusted
+from charachbench.errors import UserError
 from charachbench.store import LEASE, REFERENCES, SCHEMA, Entry
 
 
@@ -37,14 +38,14 @@ def find(root: Path) -> Iterator[Fault]:
     """Read every file that decides something, by its checksum; pairs that are being worked on are left alone."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for benchmark in sorted(path.parent for path in root.glob("*/benchmark.json")):
-            if sealed.broken(benchmark / "benchmark.json"):
+            if _broken(benchmark / "benchmark.json"):
                 yield Fault(benchmark / "benchmark.json", "damaged", (benchmark / "benchmark.json",))
             for run in sorted(path for path in benchmark.iterdir() if _is_run(path)):
                 yield from _of_run(run)
                 pairs = sorted(path for path in run.iterdir() if path.is_dir())
                 yield from itertools.chain.from_iterable(pool.map(_of_pair, pairs))
         references = sorted((root / REFERENCES).glob("*.npy"))
-        for path, broken in zip(references, pool.map(sealed.broken, references), strict=True):
+        for path, broken in zip(references, pool.map(_broken, references), strict=True):
             if broken:
                 yield Fault(path, broken, (path,))
 
@@ -58,9 +59,9 @@ def _of_run(folder: Path) -> Iterator[Fault]:
     path = folder / "run.json"
     if not path.is_file():
         yield Fault(path, "missing; the run's command writes it again")
-    elif broken := sealed.broken(path):
+    elif broken := _broken(path):
         yield Fault(path, f"{broken}; the run's command writes it again", (path,))
-    elif (schema := sealed.read_json(path.read_bytes()).get("schema")) != SCHEMA:
+    elif (schema := untrusted.read_json(path).get("schema")) != SCHEMA:
         yield Fault(path, f"of version {schema} of the store, this is {SCHEMA}; left alone")
 
 
@@ -76,7 +77,7 @@ def _of_idle_pair(entry: Entry) -> Iterator[Fault]:
         if leftover.is_file():
             yield Fault(leftover, "left over by a process that died", (leftover,))
     path = folder / "record.json"
-    broken = sealed.broken(path) if path.is_file() else ""
+    broken = _broken(path) if path.is_file() else ""
     record = entry.record()
     if broken:
         yield Fault(path, broken, (path,))
@@ -86,5 +87,14 @@ def _of_idle_pair(entry: Entry) -> Iterator[Fault]:
         for name in entry.damaged(record):
             yield Fault(folder / name, "missing, damaged or changed since it was generated", (path, folder / name))
     for path in [*folder.glob("scores.json"), *sorted(folder.glob("*.npy"))]:
-        if (broken := sealed.broken(path)) and not (record and path.name in record.get("outputs", {})):
+        if (broken := _broken(path)) and not (record and path.name in record.get("outputs", {})):
             yield Fault(path, broken, (path,))
+
+
+def _broken(path: Path) -> str:
+    """What is wrong with a file of JSON or an array; empty if it is as it was written."""
+    try:
+        untrusted.read_array(path) if path.suffix == ".npy" else untrusted.read_json(path)
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import codecs
+from charachbench import codecs, untrusted
 from charachbench.errors import UserError
 
 AUDIO_RATE = 44_100
 """Samples a second of silent tracks."""
+FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,gif,avi"
+"""What files may be, whatever they are called: playlists, which lead to other files and hosts, are none of it."""
+RATES = 0.01, 10_000.0
+"""Frames per second that a file may declare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +60,17 @@ def _open(path: Path) -> Iterator[Any]:
 
     if not path.is_file():
         raise UserError(f"{path}: no such video file")
+    limits = {"max_pixels": str(untrusted.MAX_PIXELS)}  # of the decoder, before it allocates
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", **limits}
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=options) as container:
             if not container.streams.video:
                 raise UserError(f"{path}: holds no video stream")
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path}: holds video of an unknown codec")
+            untrusted.check_size(stream.width, stream.height, path)
+            stream.codec_context.options = limits
             yield container
     except (av.error.FFmpegError, ValueError) as error:
         raise UserError(f"{path}: cannot be decoded as video ({_reason(error)}); is it complete?") from error
@@ -77,12 +88,22 @@ def decode(path: Path) -> tuple[float, Iterator[tuple[float, np.ndarray]]]:
         since the first one and uint8 RGB (H, W, 3).
 
     Raises:
-        UserError: the file is missing, holds no video, or (while decoding) ends in the middle of it.
+        UserError: the file is missing, holds no video, or frames larger than ``charachbench.untrusted`` accepts, or
+            (while decoding) ends in the middle of it.
     """
+    return _decode(path)
+
+
+def _decode(path: Path, *, whole: bool = False) -> tuple[float, Iterator[tuple[float, np.ndarray]]]:
+    """As ``decode``; if ``whole``, of what can be held in memory as far as the header tells."""
     with contextlib.ExitStack() as opened:
         container = opened.enter_context(_open(path))
         stream = container.streams.video[0]
         rate = float(stream.average_rate or stream.guessed_rate or 25)
+        if not RATES[0] <= rate <= RATES[1]:
+            raise UserError(f"{path}: declares {rate:g} frames per second; accepted are {RATES[0]} to {RATES[1]:g}")
+        if whole:
+            _check_length(stream.width * stream.height * stream.frames, path)
         handed_over = opened.pop_all()
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
@@ -92,6 +113,7 @@ def decode(path: Path) -> tuple[float, Iterator[tuple[float, np.ndarray]]]:
             for index, frame in enumerate(container.decode(stream)):
                 time = index / rate if frame.time is None else float(frame.time)
                 first = time if first is None else first
+                untrusted.check_size(frame.width, frame.height, path)  # which may not be what the header said
                 # What we write is planar RGB, which needs no conversion.
                 pixels = frame.to_ndarray() if frame.format.name == "gbrp" else frame.to_ndarray(format="rgb24")
                 turns = round(getattr(frame, "rotation", 0) / 90) % 4
@@ -106,13 +128,35 @@ def read(path: Path) -> Video:
     """The whole of a video file.
 
     Raises:
-        UserError: see ``decode``; also where the frame size changes within the file.
+        UserError: see ``decode`` and ``held``; also where the frame size changes within the file.
     """
-    rate, decoded = decode(path)
-    frames = [frame for _, frame in decoded]
+    rate, decoded = _decode(path, whole=True)
+    frames = held((frame for _, frame in decoded), path)
     if len({frame.shape for frame in frames}) > 1:
         raise UserError(f"{path}: the frame size changes within the video, which is not supported")
     return Video(np.stack(frames), rate)
+
+
+def held(frames: Iterable[np.ndarray], path: Path) -> list[np.ndarray]:
+    """All frames of a file, in memory.
+
+    Raises:
+        UserError: they are more than ``charachbench.untrusted`` accepts.
+    """
+    kept, pixels = [], 0
+    for frame in frames:
+        pixels += frame.shape[0] * frame.shape[1]
+        _check_length(pixels, path)
+        kept.append(frame)
+    return kept
+
+
+def _check_length(pixels: int, path: Path) -> None:
+    if pixels > untrusted.MAX_VIDEO:
+        raise UserError(
+            f"{path}: its frames have more than {untrusted.MAX_VIDEO // 10**6} million pixels together, which are "
+            "accepted; make it shorter or smaller"
+        )
 
 
 def write_lossless(video: Video, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Clips: source videos, sampled and framed, with their landmarks."""
 
+import contextlib
 import os
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from charachbench import keys, video
+from charachbench import keys, untrusted, video
 from charachbench.benchmark import files
 from charachbench.benchmark.framing import Framing, Window
 from charachbench.benchmark.images import Picture, read_image
@@ -101,6 +101,11 @@ class Clip:
 
         def sampled() -> Iterator[np.ndarray]:
             for index, frame in self.sampling.select(source(), rate):
+                if len(indices) == untrusted.MAX_FRAMES:  # a file may say that a frame is on display for years
+                    raise UserError(
+                        f"{self.path}: more than {untrusted.MAX_FRAMES} frames would be taken; choose fewer with "
+                        "benchmark.max_frames"
+                    )
                 indices.append(index)
                 sizes.append((frame.shape[0], frame.shape[1]))
                 if sizes[-1] != sizes[0]:
@@ -123,7 +128,8 @@ class Clip:
             window = self.framing.window(size, points)
 
         def framed(frames: Iterator[np.ndarray]) -> list[np.ndarray]:
-            return [(window or self.framing.window(frame.shape[:2])).image(frame) for frame in frames]
+            kept = ((window or self.framing.window(frame.shape[:2])).image(frame) for frame in frames)
+            return video.held(kept, self.path)
 
         frames, seen, fps = self._sampled(framed)
         return Decoded(seen.indices, seen.size, seen.count, Video(np.stack(frames), fps))
@@ -198,12 +204,9 @@ class Clip:
         """As the detector gave them, kept in the cache; a cache file that cannot be read is made again."""
         key = keys.digest([VERSION, self._digest, self.sampling.fingerprint, self.detector.fingerprint])
         kept = self.cache / "landmarks" / f"{key}.npz"
-        try:
-            with np.load(kept, allow_pickle=False) as arrays:
-                height, width = (int(side) for side in arrays["size"])
-                return arrays["points"], arrays["detected"], (height, width)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass
+        with contextlib.suppress(UserError):
+            if (known := _detections(untrusted.read_arrays(kept))) is not None:
+                return known
         (points, detected), seen, _ = self._sampled(self.detector.detect)
         kept.parent.mkdir(parents=True, exist_ok=True)
         aside = kept.with_name(f"{kept.name}.{os.getpid()}.partial")
@@ -214,6 +217,19 @@ class Clip:
         finally:
             aside.unlink(missing_ok=True)
         return points, detected, seen.size
+
+
+def _detections(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, tuple[int, int]] | None:
+    """What a cache file holds, if it is what was put there."""
+    if arrays.keys() != {"points", "detected", "size"}:
+        return None
+    points, detected, size = arrays["points"], arrays["detected"], arrays["size"]
+    whole = points.dtype == np.float64 and points.shape == (len(points), 68, 2) and len(points) > 0
+    if not whole or detected.dtype != bool or detected.shape != points.shape[:1]:
+        return None
+    if not np.isfinite(points[detected]).all() or size.dtype.kind != "i" or size.shape != (2,) or size.min() < 1:
+        return None
+    return points, detected, (int(size[0]), int(size[1]))
 
 
 @dataclass(frozen=True, eq=False)

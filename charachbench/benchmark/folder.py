@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from charachbench import untrusted
 from charachbench.benchmark import files
 from charachbench.benchmark.alone import alone
 from charachbench.benchmark.clips import Clip, TrueClip
@@ -205,7 +206,6 @@ class Folder(BenchmarkSource):
         return contents
 
     def _read_manifest(self) -> Manifest:
-        import yaml
         from pydantic import TypeAdapter, ValidationError
 
         path = self.root / "benchmark.yaml"
@@ -213,25 +213,28 @@ class Folder(BenchmarkSource):
             return Manifest()
         accepted = "accepted are name, size, fps, licence and pairs (a list of [character, driver])"
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = untrusted.read_yaml(untrusted.confined(path, self.root), accepted)
             manifest = TypeAdapter(Manifest).validate_python({} if values is None else values)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole file"
             raise UserError(f"{path}: {where}: {first['msg'].lower()}; {accepted}") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: cannot be read as YAML; {accepted}") from error
         try:
             self._framing(manifest), self._sampling(manifest)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+        for option in ("name", "licence"):
+            if not (value := getattr(manifest, option) or "").isprintable():
+                raise UserError(
+                    f"{path}: {option}: {value!a} holds what cannot be printed; accepted is text in one line"
+                )
         return manifest
 
     def _listing(self, name: str, accepted: str) -> list[Path]:
         folder = self.root / name
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; it must hold {accepted}")
-        return files.entries(folder, self.root)
+        return files.entries(untrusted.confined(folder, self.root), self.root)
 
     def _find_characters(self, contents: _Contents) -> list[_Entry]:
         accepted = f"pictures ({', '.join(files.IMAGE_SUFFIXES)}), flat or in one folder per domain"
@@ -264,7 +267,8 @@ class Folder(BenchmarkSource):
         if not folder.is_dir():
             return {}
         known = {f"{c.name}__{d.name}" for c in contents.characters for d in contents.drivers}
-        paths = [path for path in files.entries(folder, self.root) if files.is_video(path)]
+        entries = files.entries(untrusted.confined(folder, self.root), self.root)
+        paths = [path for path in entries if files.is_video(path)]
         for path in paths:
             if path.stem not in known:
                 raise UserError(
@@ -327,8 +331,11 @@ class Folder(BenchmarkSource):
         return Benchmark(self._called(contents), options, tuple(pairs), manifest.licence)
 
     def _annotation(self, entry: _Entry) -> Path | None:
-        aside = None if self.annotations is None else self.annotations / f"{entry.name}.npy"
-        return find_sidecar(entry.path) or (aside if aside and aside.is_file() else None)
+        beside = find_sidecar(entry.path)
+        if beside is not None or self.annotations is None:
+            return beside
+        aside = untrusted.confined(self.annotations / f"{entry.name}.npy", self.annotations)
+        return aside if aside.is_file() else None
 
 
 def _refuse(faults: list[str]) -> None:
@@ -384,6 +391,8 @@ def _checked(found: list[_Entry], what: str, folder: Path, accepted: str) -> lis
         raise UserError(f"{folder}: holds no {what}s; it must hold {accepted}")
     for entry in found:
         files.check_name(entry.name, entry.path)
+        if entry.domain != UNKNOWN:
+            files.check_name(entry.domain, entry.path.parent)
     files.check_unique(((entry.name, entry.path) for entry in found), what)
     return found
 

@@ -6,8 +6,11 @@ from typing import Literal
 import numpy as np
 
 from charachbench.errors import UserError
+from charachbench.untrusted import MAX_SIDE
 
 VERSION = 1
+LARGEST = 4096
+"""Side of framed pictures, in pixels."""
 Crop = Literal["centre", "face", "none"]
 
 FACE_SCALE = 2.0
@@ -66,7 +69,7 @@ class Framing:
     """The rule by which a square is chosen.
 
     Attributes:
-        size: side of the result, in pixels, from 16.
+        size: side of the result, in pixels, from 16 to ``LARGEST``.
         crop: ``centre``, the largest centred square; ``face``, a square about the landmarks (``FACE_SCALE``,
             ``FACE_RISE``); ``none``, the whole picture, padded to a square by repeating its edge.
     """
@@ -75,8 +78,8 @@ class Framing:
     crop: Crop
 
     def __post_init__(self) -> None:
-        if self.size < 16:
-            raise UserError(f"benchmark.size={self.size}: accepted are whole numbers of pixels from 16")
+        if not 16 <= self.size <= LARGEST:
+            raise UserError(f"benchmark.size={self.size}: accepted are whole numbers of pixels from 16 to {LARGEST}")
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
@@ -90,6 +93,9 @@ class Framing:
         Args:
             size: of the picture.
             points: (..., 2), all that a ``face`` crop shall enclose.
+
+        Raises:
+            UserError: the square is too large to be filled.
         """
         height, width = size
         if self.crop == "face":
@@ -97,6 +103,8 @@ class Framing:
                 raise ValueError("a face crop needs landmarks")
             low, high = points.reshape(-1, 2).min(axis=0), points.reshape(-1, 2).max(axis=0)
             side = max(2, round(FACE_SCALE * float((high - low).max())))
+            if side > MAX_SIDE:
+                raise UserError(f"a face crop of {side} pixels is too large; accepted are {MAX_SIDE}, or crop=centre")
             x, y = (low + high) / 2 - [0, FACE_RISE * (high - low)[1]]
             return Window(round(x - (side - 1) / 2), round(y - (side - 1) / 2), side, self.size)
         side = min(size) if self.crop == "centre" else max(size)

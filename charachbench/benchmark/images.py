@@ -1,13 +1,13 @@
 """Pictures of any usual kind, read as 8-bit RGB."""
 
-import struct
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from charachbench import keys
+from charachbench import keys, untrusted
 from charachbench.benchmark import files
 from charachbench.benchmark.framing import Framing, Window
 from charachbench.errors import UserError
@@ -27,12 +27,14 @@ def read_image(path: Path, background: Colour = (255, 255, 255)) -> np.ndarray:
         uint8 RGB (H, W, 3).
 
     Raises:
-        UserError: the file is missing or not such a picture.
+        UserError: the file is missing, not such a picture, or larger than ``charachbench.untrusted`` accepts.
     """
     from PIL import Image, ImageOps
 
+    warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused below, by a narrower limit
     try:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as opened:
+            untrusted.check_size(*opened.size, path)
             opened.load()
             image: Image.Image = opened
             if image.mode.startswith("I"):  # 16-bit greyscale, which Pillow would clip at 255 instead of scaling
@@ -44,7 +46,9 @@ def read_image(path: Path, background: Colour = (255, 255, 255)) -> np.ndarray:
             return np.array(image.convert("RGB"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such picture") from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of a broken file Pillow's plug-ins raise whatever its numbers lead to
         raise UserError(f"{path}: cannot be read as a picture; accepted are whole PNG, JPEG and WebP files") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ def show(made: Made, folder: Path) -> None:
     """Print the main table, and write all of them and what they were made of."""
     write(made.board, folder)
     kept = without_paths(made.scores)
-    atomic_write(folder / "scores.parquet", lambda path: kept.to_parquet(path, index=False))
+    write_table = partial(kept.to_parquet, index=False, write_page_checksum=True)  # so that damage is seen when read
+    atomic_write(folder / "scores.parquet", write_table)
     write_json(folder / FILE, {metric.signature: MetricFacts.of(metric).model_dump() for metric in made.metrics})
     output.wrote(folder / "scores.parquet")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from charachbench import untrusted
 from charachbench.errors import UserError
 from charachbench.landmarks.topology import COUNT
 
@@ -27,13 +28,10 @@ def read(path: Path, size: tuple[int, int], sequence: bool = False) -> np.ndarra
     """
     accepted = f"accepted is a real array {'(T, 68, 2)' if sequence else '(68, 2)'} of (x, y) in pixels"
     try:
-        with path.open("rb") as stream:
-            points = np.load(stream, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such landmark file") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as a NumPy file; {accepted}") from error
-    if not isinstance(points, np.ndarray) or points.dtype.kind not in "fiu":
+        points = untrusted.read_array(path)
+    except UserError as error:
+        raise UserError(f"{error}; {accepted}") from error
+    if points.dtype.kind not in "fiu":
         raise UserError(f"{path}: holds no real numbers; {accepted}")
     if points.shape[-2:] != (COUNT, 2) or points.ndim != 2 + sequence or 0 in points.shape:
         raise UserError(f"{path}: has the shape {points.shape}; {accepted}")

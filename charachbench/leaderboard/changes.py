@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from charachbench import codecs, noise
+from charachbench import codecs, noise, records, untrusted
 from charachbench.differences import differences, flat
 from charachbench.errors import UserError
 from charachbench.leaderboard.comparison import SIGNIFICANT, Design, Direction, holm
@@ -180,23 +180,21 @@ def read(folder: Path) -> Results:
     Raises:
         UserError: they are missing, damaged, or of a version that kept less.
     """
-    import pandas as pd
-
     again = "`charachbench leaderboard` writes it again"
     try:
-        scores = pd.read_parquet(folder / SCORES)
-        facts = TypeAdapter(dict[str, MetricFacts]).validate_json((folder / FILE).read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: no such file; {again}") from error
-    except (OSError, ValueError, ValidationError) as error:
-        raise UserError(
-            f"{folder / SCORES} or {FILE}: cannot be read ({str(error).splitlines()[0]}); {again}"
-        ) from error
-    signatures = [] if _NEEDED - set(scores.columns) else scores["signature"].unique().tolist()
+        scores = untrusted.read_parquet(folder / SCORES, sorted(_NEEDED - {"contribution"}), ["contribution"])
+        found = untrusted.read_json(folder / FILE)
+    except UserError as error:
+        raise UserError(f"{error}; {again}") from error
+    try:
+        facts = TypeAdapter(dict[str, MetricFacts]).validate_python(found)
+    except ValidationError as error:
+        raise UserError(f"{folder / FILE}: cannot be read ({str(error).splitlines()[0]}); {again}") from error
+    signatures = scores["signature"].unique().tolist()
     if not signatures or set(signatures) - facts.keys():
         raise UserError(f"{folder / SCORES}: lacks what comparisons need, or {FILE} is of other metrics; {again}")
     runs = {info["key"]: path.parent for path in sorted(folder.glob("*/run.json"))
-            if isinstance(info := read_json(path), dict) and "key" in info}  # fmt: skip
+            if records.is_run(info := read_json(path))}  # fmt: skip
     shown = set(scores["run"])
     return Results(
         folder=folder,
@@ -233,7 +231,8 @@ def compare(before: Results, after: Results) -> Changes:
     Raises:
         UserError: the two are not of the same benchmark.
     """
-    told = [read_json(side.folder / "benchmark.json") or {} for side in (before, after)]
+    told = [found if isinstance(found := read_json(side.folder / "benchmark.json"), dict) else {}
+            for side in (before, after)]  # fmt: skip
     if unlike := differences(*({name: each.get(name) for name in ("name", "options")} for each in told)):
         raise UserError(f"{before.folder} and {after.folder} are of different benchmarks: {'; '.join(unlike)}")
     matched = _match(before, after)

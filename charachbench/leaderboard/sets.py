@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from charachbench import keys
+from charachbench import keys, untrusted
 from charachbench.errors import Unscored, UserError
 from charachbench.evaluate import NamedMetric
 from charachbench.store import read_array, write_array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 class Arrays(Sequence[np.ndarray]):
@@ -37,8 +39,8 @@ class Arrays(Sequence[np.ndarray]):
     def rows(self) -> int:
         """Of all together; reads no more than headers."""
         try:
-            return sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in self.paths)
-        except (OSError, ValueError, EOFError):
+            return sum(untrusted.read_length(Path(path)) for path in self.paths)
+        except UserError:
             return sum(len(array) for array in self)
 
 

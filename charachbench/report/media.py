@@ -173,9 +173,9 @@ def _clip(shelf: Shelf, stem: str, entry: Entry, record: dict[str, Any]) -> str:
         path = shelf.path(f"{stem}.js")
         if not path.is_file() or path.stat().st_mtime < source.stat().st_mtime:
             points = read_array(source)
-            if points is not None:
+            if points is not None and points.shape == (record["frames"], 68, 2) and np.isfinite(points).all():
                 _write_landmarks(path, stem, points, record["size"])
-        there += "l"
+        there += "l" if path.is_file() else ""
     for letter, picture in (("s", entry.strip_path), ("o", entry.overlay_path)):
         if "v" not in there and shelf.link(picture, f"{stem}-{letter}.jpg"):
             there += letter

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import config, keys
+from charachbench import config, keys, untrusted
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.config import StudyConfig, StudyKind, Track
 from charachbench.errors import UserError
@@ -151,12 +151,13 @@ def read(folder: Path) -> Study | None:
     if not path.exists():
         return None
     try:
-        found = TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
+        found = TypeAdapter(dict[str, Any]).validate_python(untrusted.read_json(path))
         told = found.pop("id", None)
         study = TypeAdapter(Study).validate_python(found)
-    except (ValidationError, OSError) as error:
+    except (ValidationError, UserError) as error:
         raise UserError(f"{path}: is no key of a study; put back the one that was made with its page") from error
-    if study.schema != SCHEMA or study.id != told:
+    plain = all(re.fullmatch(r"[\w-]+", name, re.ASCII) for name in (*study.cases, *study.videos))  # of files
+    if study.schema != SCHEMA or study.id != told or not plain:
         raise UserError(f"{path}: is of another version, or was changed; put back the one that was made with its page")
     return study
 

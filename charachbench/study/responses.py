@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from charachbench import untrusted
+from charachbench.errors import UserError
 from charachbench.study import page
 from charachbench.study.design import Study, Value, answers
 
@@ -136,13 +138,11 @@ def _response(path: Path) -> Response:
     from pydantic import ValidationError
 
     try:
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             raise _Unfit("is no file")
-        if (size := path.stat().st_size) > LARGEST:
-            raise _Unfit(f"has {size} bytes; accepted are {LARGEST}")
-        return _reader().validate_json(path.read_bytes())
-    except OSError as error:
-        raise _Unfit(f"cannot be read ({error.strerror})") from error
+        return _reader().validate_json(untrusted.read_bytes(path, LARGEST))
+    except UserError as error:
+        raise _Unfit(str(error).removeprefix(f"{path}: ")) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

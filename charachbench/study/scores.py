@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
+from charachbench import untrusted
 from charachbench.config import StudyKind
 from charachbench.errors import UserError
 from charachbench.store import write_json
@@ -94,8 +95,8 @@ def human_scores(folder: Path) -> list[HumanScores]:
     found = []
     for path in sorted((folder / FOLDER).glob(f"*/{FILE}")):
         try:
-            scores = TypeAdapter(HumanScores).validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
+            scores = TypeAdapter(HumanScores).validate_python(untrusted.read_json(path))
+        except (ValidationError, UserError) as error:
             raise UserError(f"{path}: cannot be read; make it again with `charachbench study_results`") from error
         if scores.schema != SCHEMA:
             raise UserError(f"{path}: is of another version; make it again with `charachbench study_results`")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
-HIDDEN = "…"
-_SECRET = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|key|credentials?)$", re.IGNORECASE)
-_LEAST_SECRET = 8
-"""Characters of an environment variable from which on it is looked for: shorter ones are in any text."""
+from charachbench.secrecy import HIDDEN, NAMES, secrets
+
 _ADDRESS = re.compile(r"(\b(?!file:)[a-z][a-z0-9+.-]*://[^\s'\"<>]+)", re.IGNORECASE)
 _PATH = re.compile(
     r"""(?<![\w.…])(?:file://)?(?:~[\w.-]*/|[a-z]:[\\/]|\\\\|/)(?=\S)(?:[^\s/\\'"<>|:,;()]+[/\\]+)*""", re.IGNORECASE
@@ -26,7 +23,7 @@ def anonymous(value: Any) -> Any:
     """
     if isinstance(value, dict):
         return {
-            _text(str(name)): HIDDEN if isinstance(inner, str) and _SECRET.search(str(name)) else anonymous(inner)
+            _text(str(name)): HIDDEN if isinstance(inner, str) and NAMES.search(str(name)) else anonymous(inner)
             for name, inner in value.items()
         }
     if isinstance(value, list | tuple):
@@ -41,7 +38,7 @@ def one_line(text: str, most: int = 2000) -> str:
 
 
 def _text(text: str) -> str:
-    for secret in _secrets():
+    for secret in secrets():
         text = text.replace(secret, HIDDEN)
     if Path(text).is_absolute() and Path(text).name and ": " not in text:  # a path alone, whatever spaces it holds
         return one_line(f"{HIDDEN}/{Path(text).name}")
@@ -52,9 +49,3 @@ def _text(text: str) -> str:
     parts[::2] = [_PATH.sub(f"{HIDDEN}/", part) for part in parts[::2]]
     parts[1::2] = [re.sub(r"[?#].*", "", re.sub(r"(?<=://)[^/@]*@", "", address)) for address in parts[1::2]]
     return one_line("".join(parts))
-
-
-def _secrets() -> list[str]:
-    """The longest first: one may be part of another."""
-    found = {value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _LEAST_SECRET}
-    return sorted(found, key=len, reverse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from charachbench import video
+from charachbench import untrusted, video
 from charachbench.benchmark.files import entries, is_video
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -149,10 +149,7 @@ def _landmarks(path: Path, clip: Clip, output: Output) -> np.ndarray:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != clip.files[output]:
         raise UserError(f"{clip.pair}: its {output} is not the one that was bundled (another hash)")
-    try:
-        array: np.ndarray = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
-        raise UserError(f"{clip.pair}: its {output} cannot be read ({error})") from error
+    array = untrusted.parse_array(io.BytesIO(data), f"{clip.pair}: its {output}")
     shape = (68, 2) if output == "first_landmarks.npy" else (clip.frames, 68, 2)
     if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
         raise UserError(f"{clip.pair}: its {output} is {array.dtype} {array.shape}; accepted are finite floats {shape}")

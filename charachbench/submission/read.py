@@ -79,7 +79,7 @@ def read(path: Path, pairs: Sequence[str]) -> tuple[Bundle, list[str]]:
             raise Refused(f"lacks {name}; accepted is a file that `charachbench bundle` wrote" for name in lacking)
         texts = archive.read(MANIFEST), archive.read(SCORES)
     told = [
-        f"holds '{name}', which is no file of this benchmark's bundles{hint}"
+        one_line(f"holds '{name}', which is no file of this benchmark's bundles{hint}")
         for name, hint in strangers(names - {MANIFEST, SCORES}, known)
     ]
     return Bundle(path, _manifest(texts[0]), _scores(texts[1]), frozenset(names & known)), told

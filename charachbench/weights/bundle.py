@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from charachbench import weights
 from charachbench.errors import UserError
+from charachbench.untrusted import parse_json
 from charachbench.weights import hub
 
 MANIFEST = "manifest.json"
@@ -112,7 +113,7 @@ def install(path: Path) -> tuple[list[str], list[str]]:
                 else:
                     done.append(str(entry["name"]))
             return done, reasons
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, ValueError, EOFError, OverflowError, tarfile.TarError) as error:
         raise UserError(f"{where}: cannot be read ({_line(error)}); accepted is a tar of weights.export") from error
 
 
@@ -125,11 +126,11 @@ def _manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], where: 
         member = members[MANIFEST]
         if not member.isreg() or member.size > _LARGEST_MANIFEST:
             raise ValueError
-        manifest = json.load(_open(tar, member))
+        manifest = parse_json(_open(tar, member).read(), where)
         entries = manifest["weights"]
         if manifest["format"] != 1 or not all(isinstance(entry, dict) for entry in entries):
             raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UserError) as error:
         raise UserError(f"{where}: has no {MANIFEST} of weights.export; accepted is a tar that it made") from error
     return list(entries)
 

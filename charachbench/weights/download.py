@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from charachbench import __version__, weights
 from charachbench.progress import terminal
+from charachbench.secrecy import hidden
 from charachbench.weights.registry import Repository, Weights
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Downloader:
         import huggingface_hub
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
-        host = urlsplit(huggingface_hub.constants.ENDPOINT).netloc
+        host = urlsplit(hidden(huggingface_hub.constants.ENDPOINT)).netloc
         if host in self._unreachable:
             raise DownloadError(self._unreachable[host])
         into = folder or (Path(entry.folder) if entry.folder else None)
@@ -156,7 +157,7 @@ class Downloader:
             status = error.response.status_code if error.response is not None else "an error"
             raise DownloadError(f"{host} answered {status} for {model}") from error
         except Exception as error:  # of whichever HTTP library the hub's uses
-            reason = (str(error).strip().splitlines() or [""])[0]
+            reason = hidden((str(error).strip().splitlines() or [""])[0])
             self._unreachable[host] = f"{host} cannot be reached ({type(error).__name__}: {reason})"
             raise DownloadError(self._unreachable[host]) from error
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from charachbench import keys
+from charachbench import keys, untrusted
 from charachbench.errors import UserError
+from charachbench.secrecy import NAMES, hidden
 from charachbench.store import write_json
 from methods.external.recipe import Recipe, filled, placeholders
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "CHARACBENCH_EXTERNAL"
-SECRET = re.compile("(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)$")
-"""How variables are called that upstreams do not get to see."""
 
 
 def root() -> Path:
@@ -59,8 +57,8 @@ class Installation:
     @property
     def installed(self) -> dict[str, str]:
         """Versions of the packages in the environment, as they were when it was set up."""
-        versions: dict[str, str] = json.loads(self._verified.read_text(encoding="utf-8"))["packages"]
-        return versions
+        versions = untrusted.read_json(self._verified)
+        return dict(versions["packages"])
 
     def lacks(self) -> str:
         """See ``charachbench.protocols.Loadable``."""
@@ -104,7 +102,7 @@ class Installation:
 
     def _clone(self, source: str) -> None:
         """Into a folder aside, renamed once it is whole."""
-        log.info("cloning %s at %s", source, self.repository.commit[:7])
+        log.info("cloning %s at %s", hidden(source), self.repository.commit[:7])
         aside = self.checkout.with_name(f".{self.checkout.name}")
         shutil.rmtree(aside, ignore_errors=True)
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -118,6 +116,8 @@ class Installation:
         self._git("-C", str(aside), "checkout", "--quiet", "--detach", self.repository.commit)
         for submodule in self.repository.submodules:
             self._git("-C", str(aside), "submodule", "update", "--quiet", "--init", "--", submodule)
+        if hidden(address) != address:  # the code that runs there has no business with a password
+            self._git("-C", str(aside), "remote", "set-url", "origin", hidden(address))
         aside.replace(self.checkout)
 
     def _git(self, *arguments: str) -> None:
@@ -185,7 +185,7 @@ def _run(
     if done.returncode != 0:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [f"status {done.returncode}"]
         doing = doing or f"`{' '.join(arguments[:4])} ...`"
-        raise UserError(f"setup: {doing} failed: {' / '.join(said[-3:])}")
+        raise UserError(hidden(f"setup: {doing} failed: {' / '.join(said[-3:])}"))
     return done.stdout
 
 
@@ -194,5 +194,5 @@ def clean_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV") and not SECRET.search(name)
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV") and not NAMES.search(name)
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from charachbench.errors import UserError
+from charachbench.secrecy import hidden
 
 JOB_PLACEHOLDERS = {
     "image": "the character, an RGB PNG",
@@ -57,6 +58,11 @@ class Repository:
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{40}", self.commit):
             raise UserError(f"recipe.repository.commit={self.commit}: accepted is a full hash, 40 digits of 0 to f")
+        if self.url.startswith("http") and hidden(self.url) != self.url:  # records tell of it
+            raise UserError(
+                f"recipe.repository.url={hidden(self.url)}: holds a password; accepted is an address without, "
+                "for which git asks its credential helper"
+            )
 
 
 @dataclass(frozen=True)

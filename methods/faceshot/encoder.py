@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from charachbench import untrusted
 from charachbench.protocols import Device
 from charachbench.store import write_array
 from methods.faceshot.embeddings import Embedding
@@ -45,7 +46,7 @@ class Encoder:
             some = None if guides is None else guides[chosen]
             for path, made in zip(todo, self.features.extract([images[i] for i in chosen], some), strict=True):
                 write_array(path, made)
-        return [np.load(path, allow_pickle=False) for path in paths]
+        return [untrusted.read_array(path) for path in paths]
 
     def embeddings_of(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """float32 (N, D), not normalised."""
@@ -55,7 +56,7 @@ class Encoder:
             self._load(self.embedding)
             for path, made in zip(todo, self.embedding.embed(list(todo.values())), strict=True):
                 write_array(path, made)
-        return np.stack([np.load(path, allow_pickle=False) for path in paths])
+        return np.stack([untrusted.read_array(path) for path in paths])
 
     def _load(self, model: Model) -> None:
         if model not in self._loaded:

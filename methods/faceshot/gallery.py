@@ -24,6 +24,7 @@ from charachbench.errors import UserError, reason_for
 from charachbench.landmarks import topology
 from charachbench.landmarks.detectors import Given
 from charachbench.store import atomic_write, folder_name
+from charachbench.untrusted import parse_json
 from methods.faceshot.encoder import Encoder
 from methods.faceshot.parts import PARTS, around, crop
 
@@ -190,19 +191,45 @@ class Stored(GallerySource):
 
         try:
             with safe_open(self.path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {})["charachbench"])
+                about = parse_json((file.metadata() or {})["charachbench"], str(self.path))
+                if isinstance(about, dict) and about.get("schema") != SCHEMA:
+                    raise UserError(f"{self.path}: is of another version; make it again with `charachbench gallery`")
+                _check_about(about)
                 images = [f"image/{index}" for index in range(len(about["characters"]))]
                 tensors = {name: file.get_tensor(name) for name in ("landmarks", "vectors", "embeddings", *images)}
+            _check_tensors(tensors, len(images))
         except FileNotFoundError as error:
             raise UserError(f"gallery.path={self.path}: no such file; `charachbench gallery` makes one") from error
-        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        # its reader has no names for all kinds of numbers
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise UserError(
                 f"gallery.path={self.path}: is not a gallery ({reason_for(error)}); accepted is a .safetensors file "
                 "that `charachbench gallery` made"
             ) from error
-        if about.get("schema") != SCHEMA:
-            raise UserError(f"{self.path}: is of another version; make it again with `charachbench gallery`")
         return about, tensors
+
+
+def _check_about(about: Any) -> None:
+    """Raises ``ValueError``, ``KeyError`` or ``TypeError`` where that is not what ``write`` writes."""
+    characters = about["characters"]
+    texts = [about["identity"], about["features"]["key"], about["embedding"]["key"]]
+    texts += [text for character in characters for text in character]
+    if not all(isinstance(text, str) for text in texts) or any(len(character) != 3 for character in characters):
+        raise ValueError("its header lacks what a gallery has")
+    _ = about["features"]["settings"], about["embedding"]["settings"]
+
+
+def _check_tensors(tensors: dict[str, np.ndarray], count: int) -> None:
+    """Raises ``ValueError`` where they are not those of so many characters."""
+    images = [tensor for name, tensor in tensors.items() if name.startswith("image/")]
+    landmarks, vectors, embeddings = (tensors[name] for name in ("landmarks", "vectors", "embeddings"))
+    shapes = [landmarks.shape, vectors.shape[:-1], embeddings.shape[:-1]]
+    if not count or shapes != [(count, topology.COUNT, 2), (count, topology.COUNT), (count, len(PARTS) + 1)]:
+        raise ValueError(f"tensors are of other shapes than of {count} characters")
+    if any(image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape for image in images):
+        raise ValueError("images are not uint8 RGB")
+    if not all(each.dtype.kind == "f" and np.isfinite(each).all() for each in (landmarks, vectors, embeddings)):
+        raise ValueError("tensors hold what are no finite numbers")
 
 
 class Published(GallerySource):
@@ -261,7 +288,16 @@ def _tensor(path: Path) -> np.ndarray:
         return np.asarray(tensor.detach().float().numpy())
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; a published gallery has one for each part and domain") from error
-    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+    ) as error:
         raise UserError(f"{path}: does not hold a tensor alone ({type(error).__name__})") from error
 
 

@@ -220,7 +220,7 @@ def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="metrics.json is of other metrics; `charachbench leaderboard` writes it again"):
         read(other)
     (other / "scores.parquet").write_bytes(b"x")
-    with pytest.raises(UserError, match="scores.parquet or metrics.json: cannot be read"):
+    with pytest.raises(UserError, match="scores.parquet: cannot be read as a table"):
         read(other)
     (good / "metrics.json").unlink()
     with pytest.raises(UserError, match="metrics.json: no such file"):

@@ -102,7 +102,7 @@ WRONG = {
     "empty": ("", "is not what the page of a study makes"),
     "deep": ("[" * 100_000, "is not what the page of a study makes"),
     "long number": (json.dumps(good()).replace('"rater": 1', '"rater": 1' + "0" * 5000), "is not what the page"),
-    "huge": (" " * (responses.LARGEST + 1), f"has {responses.LARGEST + 1} bytes; accepted are {responses.LARGEST}"),
+    "huge": (" " * (responses.LARGEST + 1), f"is larger than {responses.LARGEST} bytes"),
 }
 
 

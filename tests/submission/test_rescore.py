@@ -146,7 +146,7 @@ def test_landmarks_are_scored_again_too(sent: Sent, tmp_path: Path) -> None:
         b"",
         data.replace(b"(4, 68, 2)", b"(9**9, 8, )"),
     ):
-        with pytest.raises(Exception, match="c0__d0: its landmarks.npy cannot be read"):
+        with pytest.raises(Exception, match="c0__d0: its landmarks.npy: cannot be read as a NumPy file"):
             sample(other, hashlib.sha256(other).hexdigest())
     np.save(tmp_path / "landmarks.npy", points[:3])
     other = (tmp_path / "landmarks.npy").read_bytes()
