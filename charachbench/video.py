@@ -16,7 +16,7 @@ from charachbench.errors import UserError
 
 AUDIO_RATE = 44_100
 """Samples a second of silent tracks."""
-FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,gif,avi"
+FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,gif,avi,yuv4mpegpipe,mpegts,mpeg,flv,ogg,asf,apng"
 """What files may be, whatever they are called: playlists, which lead to other files and hosts, are none of it."""
 RATES = 0.01, 10_000.0
 """Frames per second that a file may declare."""
