@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ import numpy as np
 from charachbench import config, keys, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
+from charachbench.index import Found
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
@@ -52,22 +54,35 @@ class NamedMetric:
         """Name and hash of ``identity``: numbers under different signatures must not be compared."""
         return f"{self.name}#{keys.digest(self.identity)[:8]}"
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """``identity`` as ``keys.digest`` hashes it."""
+        return keys.canonical(self.identity)
+
     def key(self, pair: Pair, outputs: dict[str, str]) -> str:
         """Hash of all that decides this pair's score."""
-        return _key(self.identity, pair, outputs)
+        return keys_of([self], pair, outputs)[0]
 
     def array_path(self, entry: Entry, pair: Pair, outputs: dict[str, str]) -> Path:
         """Where the extracted array is kept; metrics that extract the same share it."""
         extraction = self.metric.extraction()
         if extraction is None:
             return entry.array_path(self.name, self.key(pair, outputs))
-        return entry.array_path("features", _key(extraction, pair, outputs))
+        return entry.array_path("features", _keys([keys.canonical(extraction)], pair, outputs)[0])
 
 
-def _key(identity: Any, pair: Pair, outputs: dict[str, str]) -> str:
+def keys_of(metrics: Sequence[NamedMetric], pair: Pair, outputs: dict[str, str]) -> list[str]:
+    """``NamedMetric.key`` of each."""
+    return _keys([metric.canonical for metric in metrics], pair, outputs)
+
+
+def _keys(identities: Sequence[bytes], pair: Pair, outputs: dict[str, str]) -> list[str]:
+    """``keys.digest`` of metric, inputs and outputs; what they share is made once, as tables need 100,000 of them."""
     truth = pair.truth.fingerprint if pair.truth else ""
     inputs = [pair.character.fingerprint, pair.character.annotation_fingerprint, pair.driver.fingerprint, truth]
-    return keys.digest({"metric": identity, "inputs": inputs, "outputs": outputs})
+    before = b'{"inputs":' + keys.canonical(inputs) + b',"metric":'
+    after = b',"outputs":' + keys.canonical(outputs) + b"}"
+    return [hashlib.sha256(before + identity + after).hexdigest() for identity in identities]
 
 
 def build_metrics(settings: config.Config) -> list[NamedMetric]:
@@ -164,7 +179,12 @@ def evaluate(
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    todo = [pair for pair in benchmark.pairs if pair.name in finished and _missing(pair, finished[pair.name], metrics)]
+    todo, is_kept = [], run.references.listed()
+    for pair in benchmark.pairs:
+        if pair.name in finished:
+            entry, record = finished[pair.name]
+            if _missing(pair, record, metrics, run.found[entry.folder.name], is_kept):
+                todo.append(pair)
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
@@ -172,12 +192,12 @@ def evaluate(
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
-        entry, _ = finished[pair.name]
+        entry, record = finished[pair.name]
         with entry.locked(wait=wait) as mine:
             if not mine:
                 return None
-            missing = _missing(pair, finished[pair.name], metrics)
-            new = _score(pair, *finished[pair.name], missing, load)
+            missing = _missing(pair, record, metrics, entry.look(), entry.references.has)
+            new = _score(pair, entry, record, missing, load)
             write_json(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -215,25 +235,36 @@ def evaluate(
         for pair in elsewhere:
             stage.current = pair.name
             count(pair, attempt(pair, wait=True) or {})
+    if todo:
+        run.forget()
     return tally
 
 
-def _missing(pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: list[NamedMetric]) -> dict[str, NamedMetric]:
-    """By key, the metrics that have not scored the pair."""
-    entry, record = finished
-    scores = entry.scores()
-    wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}
-    return {key: metric for key, metric in wanted.items() if not _is_final(scores.get(key), entry)}
+def _missing(
+    pair: Pair, record: dict[str, Any], metrics: list[NamedMetric], found: Found, is_kept: Callable[[str], bool]
+) -> dict[str, NamedMetric]:
+    """By key, the metrics that have not scored the pair.
 
+    Errors are looked at again, and scores whose arrays are gone.
 
-def _is_final(score: dict[str, Any] | None, entry: Entry) -> bool:
-    """Whether a pair need not be looked at again: errors are, and scores whose arrays are gone."""
-    if score is None or score["status"] == "error":
-        return False
-    if score["status"] == "unscored":
-        return True
-    reference = score["reference"]
-    return (entry.folder / score["array"]).is_file() and (not reference or entry.references.path(reference).is_file())
+    Args:
+        pair: whose.
+        record: of the video that is scored.
+        metrics: all.
+        found: what is in its folder.
+        is_kept: whether there still is the reference of this key.
+    """
+
+    def is_final(score: dict[str, Any] | None) -> bool:
+        if score is None or score["status"] == "error":
+            return False
+        if score["status"] == "unscored":
+            return True
+        reference = score["reference"]
+        return score["array"] not in found.absent and (not reference or is_kept(reference))
+
+    wanted = zip(keys_of(metrics, pair, record["outputs"]), metrics, strict=True)
+    return {key: metric for key, metric in wanted if not is_final(found.scores.get(key))}
 
 
 def _score(

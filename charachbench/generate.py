@@ -18,6 +18,7 @@ from typing import Any
 from charachbench import config, keys, pictures, provenance
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
+from charachbench.index import Found
 from charachbench.overlap import Ahead, Behind
 from charachbench.progress import Stage
 from charachbench.protocols import Animation, Method
@@ -110,7 +111,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         with contextlib.ExitStack() as held:
             if not held.enter_context(entry.locked(wait=wait)):
                 return False
-            if worker.is_finished(entry):
+            if worker.is_finished(entry.look()):
                 reused[pair.name] = entry
                 stage.tell("pair_reused", pair.name, f"{said} was made by another process")
                 return True
@@ -148,7 +149,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         # the fingerprint fails where weights are missing
         inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
         entry = run.entry(pair, inputs)
-        if worker.is_finished(entry):
+        if (found := run.found.get(entry.folder.name)) is not None and worker.is_finished(found):
             reused[pair.name] = entry
         else:
             to_do[pair.name] = entry, inputs
@@ -170,6 +171,8 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             wait_for_store()
     finally:
         method.close()
+    if to_do:
+        run.forget()
     run.use_again(benchmark, reused)
     outcome.reused.extend(reused)
     return outcome
@@ -191,10 +194,10 @@ class _Worker:
     def __post_init__(self) -> None:
         self.sources = provenance.sources(self.run.info.method, "method")
 
-    def is_finished(self, entry: Entry) -> bool:
+    def is_finished(self, found: Found) -> bool:
         """Whether the pair is done; says once if other code than the present one did it."""
-        record = entry.record()
-        if record is None or record["status"] != "ok" or not entry.is_whole(record):
+        record = found.record
+        if record is None or record["status"] != "ok" or not found.absent.isdisjoint(record["outputs"]):
             return False
         if record["sources"] != self.sources and not self.warned:
             self.warned = True

@@ -7,5 +7,9 @@ from typing import Any
 
 def digest(value: Any) -> str:
     """sha256, in hex, of a JSON-serialisable value; the order of mappings does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """The JSON that ``digest`` hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()

@@ -6,7 +6,7 @@
         benchmark.json  leaderboard.{md,csv,tex,parquet}  scores.parquet  metrics.json  report/  bundles/
         study/<name>/                               a human study (``charachbench.study``)
         <method>-<key>/                             one folder per run
-            run.json
+            run.json  index.json
             <pair>-<fingerprint>/                   one folder per pair and its inputs
                 video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg  method.log
                 record.json  scores.json  <metric>-<key>.npy
@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import video
+from charachbench import index, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -110,6 +110,20 @@ def read_array(path: Path) -> np.ndarray | None:
     return array
 
 
+def _names(folder: Path) -> frozenset[str]:
+    """Of all that is in a folder; empty where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _reference_file(key: str) -> str:
+    """Name of the file of a reference."""
+    return f"{key[:32]}.npy"
+
+
 class StoredReferences(References):
     """``References`` on disk, for all methods and benchmarks of a store."""
 
@@ -118,7 +132,16 @@ class StoredReferences(References):
 
     def path(self, key: str) -> Path:
         """Where the array with this key is kept."""
-        return self.folder / f"{key[:32]}.npy"
+        return self.folder / _reference_file(key)
+
+    def has(self, key: str) -> bool:
+        """Whether the array with this key is kept."""
+        return self.path(key).is_file()
+
+    def listed(self) -> Callable[[str], bool]:
+        """``has`` as of now, for many keys: it looks into the folder once."""
+        names = _names(self.folder)
+        return lambda key: _reference_file(key) in names
 
     def get(self, identity: Any, compute: Callable[[], np.ndarray]) -> Kept:
         """See ``References``; computed once whatever the number of threads."""
@@ -211,6 +234,13 @@ class Entry:
         value = read_json(self.folder / "scores.json")
         return {key: score for key, score in value.items() if _is_score(score)} if isinstance(value, dict) else {}
 
+    def look(self) -> index.Found:
+        """What is there now."""
+        record, scores = self.record(), self.scores()
+        told = {*(record or {}).get("outputs", {}), *(score["array"] for score in scores.values() if "array" in score)}
+        kept = {key: {name: score[name] for name in index.KEPT if name in score} for key, score in scores.items()}
+        return index.Found(record, kept, frozenset(told - _names(self.folder)))
+
     @property
     def references(self) -> StoredReferences:
         """What metrics computed of characters, drivers and truths, in all of the store."""
@@ -270,10 +300,6 @@ class Entry:
         else:
             path.unlink(missing_ok=True)
 
-    def is_whole(self, record: dict[str, Any]) -> bool:
-        """Whether all that can be scored is still there."""
-        return all((self.folder / name).is_file() for name in record["outputs"])
-
     def read_sample(self, pair: Pair, record: dict[str, Any]) -> Sample:
         """What metrics are handed.
 
@@ -301,6 +327,11 @@ class Run:
     folder: Path
     info: RunInfo
 
+    @property
+    def references(self) -> StoredReferences:
+        """What metrics computed of characters, drivers and truths, in all of the store."""
+        return StoredReferences(self.folder.parents[1] / REFERENCES)
+
     def entry(self, pair: Pair, inputs: dict[str, str]) -> Entry:
         """Where a pair with these inputs is, or will be, kept."""
         return Entry(self.folder / folder_name(pair.name, digest({"pair": pair.name, **inputs})))
@@ -319,21 +350,26 @@ class Run:
     def _latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
         wanted = {pair.name: pair_inputs(pair, self.info.given) for pair in benchmark.pairs}
         latest: dict[str, tuple[Entry, dict[str, Any]]] = {}
-        for entry, record in self._records:
+        for folder, found in self.found.items():
+            if (record := found.record) is None:
+                continue
             name = record["pair"]
             inputs = {key: value for key, value in record["inputs"].items() if key != "method"}
             newest = name not in latest or _in_use_since(record) > _in_use_since(latest[name][1])
             if wanted.get(name) == inputs and newest:
-                latest[name] = (entry, record)
+                latest[name] = (Entry(self.folder / folder), record)
         return latest
 
     def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
         """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
-        latest = Run(self.folder, self.info)._latest(benchmark)
+        if self.found.keys() <= {entry.folder.name for entry in entries.values()}:
+            return  # there is nothing to prefer them to
+        latest = self._latest(benchmark)
         for name, entry in entries.items():
             if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
                 record["in_use_since"] = datetime.now(UTC).isoformat()
                 write_json(entry.folder / "record.json", record)
+                self.forget()
 
     def create(self) -> None:
         """Make the run known, if it is not."""
@@ -342,9 +378,20 @@ class Run:
             write_json(self.folder / "run.json", asdict(self.info))
 
     @cached_property
-    def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
-        entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
-        return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+    def found(self) -> dict[str, index.Found]:
+        """What the folders of pairs hold, by name, as it was when this was first asked; see ``forget``."""
+
+        def write(content: bytes) -> None:
+            with contextlib.suppress(StoreError, OSError):  # it can be done without
+                atomic_write(self.folder / index.FILE, lambda aside: aside.write_bytes(content))
+
+        if not self.folder.is_dir():
+            return {}
+        return index.scan(self.folder, SCHEMA, lambda name: Entry(self.folder / name).look(), write)
+
+    def forget(self) -> None:
+        """Look again when next asked: this or another process has changed something."""
+        vars(self).pop("found", None)
 
 
 def _in_use_since(record: dict[str, Any]) -> str:

@@ -556,7 +556,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     process.wait()
     outcome = run(settings(results))
     assert len(outcome.made) + len(outcome.reused) == 6
-    assert 2 <= len(outcome.reused) < 6
+    assert 1 <= len(outcome.reused) < 6  # the second may not have been stored yet
     records = [json.loads(path.read_text()) for path in results.rglob("record.json")]
     assert [record["status"] for record in records] == ["ok"] * 6
     assert not [path for path in results.rglob(".*.*") if path.is_file()]
