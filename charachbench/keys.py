@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
 
 def digest(value: Any) -> str:
     """sha256, in hex, of a JSON-serialisable value; the order of mappings does not matter."""
@@ -12,4 +14,4 @@ def digest(value: Any) -> str:
 
 def canonical(value: Any) -> bytes:
     """The JSON that ``digest`` hashes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()

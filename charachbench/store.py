@@ -119,7 +119,7 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _reference_file(key: str) -> str:
+def reference_file(key: str) -> str:
     """Name of the file of a reference."""
     return f"{key[:32]}.npy"
 
@@ -132,7 +132,7 @@ class StoredReferences(References):
 
     def path(self, key: str) -> Path:
         """Where the array with this key is kept."""
-        return self.folder / _reference_file(key)
+        return self.folder / reference_file(key)
 
     def has(self, key: str) -> bool:
         """Whether the array with this key is kept."""
@@ -141,7 +141,7 @@ class StoredReferences(References):
     def listed(self) -> Callable[[str], bool]:
         """``has`` as of now, for many keys: it looks into the folder once."""
         names = _names(self.folder)
-        return lambda key: _reference_file(key) in names
+        return lambda key: reference_file(key) in names
 
     def get(self, identity: Any, compute: Callable[[], np.ndarray]) -> Kept:
         """See ``References``; computed once whatever the number of threads."""
@@ -341,13 +341,14 @@ class Run:
 
         Of several that differ in what the method's ``fingerprint`` hashes, the one that ``generate`` met last.
         """
-        return {name: found for name, found in self._latest(benchmark).items() if found[1]["status"] == "ok"}
+        return {name: found for name, found in self.latest(benchmark).items() if found[1]["status"] == "ok"}
 
     def failed(self, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
         """By pair name, the record of every pair that failed when it was last tried with its present inputs."""
-        return {name: record for name, (_, record) in self._latest(benchmark).items() if record["status"] == "failed"}
+        return {name: record for name, (_, record) in self.latest(benchmark).items() if record["status"] == "failed"}
 
-    def _latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+    def latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+        """``finished`` and ``failed`` together, as their records' ``status`` says."""
         wanted = {pair.name: pair_inputs(pair, self.info.given) for pair in benchmark.pairs}
         latest: dict[str, tuple[Entry, dict[str, Any]]] = {}
         for folder, found in self.found.items():
@@ -364,7 +365,7 @@ class Run:
         """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
         if self.found.keys() <= {entry.folder.name for entry in entries.values()}:
             return  # there is nothing to prefer them to
-        latest = self._latest(benchmark)
+        latest = self.latest(benchmark)
         for name, entry in entries.items():
             if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
                 record["in_use_since"] = datetime.now(UTC).isoformat()
