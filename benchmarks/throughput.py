@@ -8,6 +8,7 @@ command line is given; what stands for ``{job}`` and ``{jobs}`` in it is the job
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -29,12 +30,12 @@ def start(arguments: list[str], results: Path, job: int, jobs: int) -> "subproce
     return subprocess.Popen(command, env=os.environ | dict.fromkeys(THREADS, threads), stdout=subprocess.DEVNULL)
 
 
-def measure(arguments: list[str], jobs: int, cache: Path) -> tuple[float, float, int]:
-    """Seconds from the start to the end of all jobs; pairs a second once all work; pairs."""
+def measure(arguments: list[str], jobs: int, cache: Path) -> tuple[float, float, float, int]:
+    """Seconds from the start to the end of all jobs; pairs a second once all work; CPU seconds of all; pairs."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
         (results / "cache").symlink_to(cache)
-        start_time = time.perf_counter()
+        start_time, cpu_before = time.perf_counter(), cpu()
         processes = [start(arguments, results, job, jobs) for job in range(jobs)]
         if sum(process.wait() for process in processes):
             raise SystemExit("a job failed")
@@ -43,7 +44,13 @@ def measure(arguments: list[str], jobs: int, cache: Path) -> tuple[float, float,
         ends = sorted(datetime.fromisoformat(record["finished"]).timestamp() for record in records)
         # from when every job has made its first pair to when the first one has nothing left to do
         middle = ends[jobs : len(ends) - jobs]
-        return wall, (len(middle) - 1) / (middle[-1] - middle[0]), len(ends)
+        return wall, (len(middle) - 1) / (middle[-1] - middle[0]), cpu() - cpu_before, len(ends)
+
+
+def cpu() -> float:
+    """Seconds of CPU time that ended jobs took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -51,16 +58,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         measure(arguments, 1, cache)  # draws the toy benchmark
-        rates: dict[int, list[tuple[float, float]]] = {jobs: [] for jobs in JOBS}
+        found: dict[int, list[tuple[float, float, float]]] = {jobs: [] for jobs in JOBS}
         for _ in range(TIMES):
             for jobs in JOBS:
-                wall, rate, pairs = measure(arguments, jobs, cache)
-                rates[jobs].append((pairs / wall, rate))
-    best = {jobs: tuple(max(values) for values in zip(*found, strict=True)) for jobs, found in rates.items()}
-    print(f"{' '.join(arguments)}, {pairs} pairs, {len(os.sched_getaffinity(0))} cores: ", end="")
-    for jobs, (whole, steady) in best.items():
-        print(f"{jobs} job{'s' if jobs > 1 else ''} {steady:.2f} pairs a second ({whole:.2f} with start-up); ", end="")
-    print(f"{best[2][1] / best[1][1]:.2f} times ({best[2][0] / best[1][0]:.2f} with start-up)")
+                wall, steady, used, pairs = measure(arguments, jobs, cache)
+                found[jobs].append((pairs / wall, steady, pairs / used))
+    best = {jobs: [max(values) for values in zip(*each, strict=True)] for jobs, each in found.items()}
+    print(f"{' '.join(arguments)}, {pairs} pairs, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
+    for jobs, (whole, steady, a_second_of_cpu) in best.items():
+        print(
+            f"{jobs} job{'s' if jobs > 1 else ''}: {steady:.2f} pairs a second ({whole:.2f} with start-up), "
+            f"{1 / a_second_of_cpu:.2f} s of CPU a pair, start-up with it"
+        )
+    one, two = best[1], best[2]
+    print(f"{two[1] / one[1]:.2f} times ({two[0] / one[0]:.2f} with start-up)")
 
 
 if __name__ == "__main__":

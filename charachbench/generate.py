@@ -7,6 +7,7 @@ import functools
 import gc
 import json
 import logging
+import threading
 import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -118,7 +119,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             made = worker.make(pair, inputs, ahead)
             wait_for_store()
             settled = functools.partial(settle, pair, made, held.pop_all())
-            behind.begin(functools.partial(worker.store, pair, entry, made), settled)
+            behind.begin(functools.partial(worker.store, pair, entry, made, behind.dropped), settled)
         if made.error is None:
             outcome.seconds += made.seconds
         else:
@@ -242,13 +243,13 @@ class _Worker:
                 error = raised
         return _Made(record, animation, error, working.seconds - (self.load_seconds - loaded))
 
-    def store(self, pair: Pair, entry: Entry, made: _Made) -> _Stored:
-        """Store and record what was made of a pair."""
+    def store(self, pair: Pair, entry: Entry, made: _Made, dropped: threading.Event) -> _Stored:
+        """Store and record what was made of a pair, unless it is dropped."""
         record, error = made.record, made.error
         with _Timer() as storing:
             if made.animation is not None:
                 try:
-                    record |= {"status": "ok"} | _write(pair, made.animation, entry, record)
+                    record |= {"status": "ok"} | _write(pair, made.animation, entry, record, dropped)
                 except StoreError:
                     raise
                 except Exception as raised:
@@ -330,13 +331,15 @@ def _read(pair: Pair) -> float:
     return reading.seconds
 
 
-def _write(pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any]) -> dict[str, Any]:
+def _write(
+    pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any], dropped: threading.Event
+) -> dict[str, Any]:
     """Store an animation; what that adds to the record."""
     with _Timer() as encoding:
         entry.remove_leftovers()
         with ThreadPoolExecutor(1) as beside:
             drawing = beside.submit(_write_pictures, pair, animation, entry)
-            outputs = entry.write_animation(animation)
+            outputs = entry.write_animation(animation, dropped)
             drawing.result()
         entry.write_log(animation.log)
     return {"seconds": {**record["seconds"], "encode": encoding.seconds}, "outputs": outputs}

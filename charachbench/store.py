@@ -26,6 +26,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -274,13 +275,19 @@ class Entry:
         for leftover in self.folder.glob(".*.*"):
             leftover.unlink(missing_ok=True)
 
-    def write_animation(self, animation: Animation) -> dict[str, str]:
-        """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
+    def write_animation(self, animation: Animation, dropped: threading.Event | None = None) -> dict[str, str]:
+        """Store a result, all but its record; returns the sha256 of each file that can be scored, by name.
+
+        Raises:
+            KeyboardInterrupt: another thread has ``dropped`` it.
+        """
         made, written = animation.video, []
         if made is not None:
             with ThreadPoolExecutor(1) as beside:  # an encoder of small frames keeps a single core busy
-                preview = beside.submit(atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside))
-                atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside))
+                preview = beside.submit(
+                    atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside, dropped)
+                )
+                atomic_write(self.video_path, lambda aside: video.write_lossless(made, aside, dropped))
                 preview.result()
             written.append(self.video_path)
         for name in ("landmarks", "first_landmarks"):

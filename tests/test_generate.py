@@ -421,6 +421,33 @@ def test_a_pair_that_is_being_stored_when_the_run_is_interrupted_is_kept(
     assert (again.made, list(again.reused)) == (["c1__d0", "c2__d0"], ["c0__d0"])
 
 
+def test_a_pair_that_takes_too_long_to_store_after_an_interrupt_is_dropped(
+    report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, write, storing = report.parent / "results", video.write_lossless, threading.Event()
+
+    def slow(made: video.Video, path: Path, dropped: threading.Event) -> None:
+        storing.set()
+        assert dropped.wait(20)
+        write(made, path, dropped)
+
+    def animate(self: Steps, pair: Pair, seed: int) -> Animation:
+        if pair.name == "c1__d0":
+            assert storing.wait(20)
+            raise KeyboardInterrupt
+        return Roll.animate(self, pair, seed)
+
+    monkeypatch.setattr("charachbench.overlap.PATIENCE", 0.01)
+    monkeypatch.setattr("charachbench.video.write_lossless", slow)
+    monkeypatch.setattr(Steps, "animate", animate)
+    with pytest.raises(KeyboardInterrupt):
+        run(steps(report))
+    assert finished(results) == []
+    assert not [path for path in results.rglob(".*.*") if path.is_file()]
+    monkeypatch.undo()
+    assert len(run(steps(report)).made) == 3
+
+
 def test_a_driver_that_cannot_be_read_fails_its_own_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, frames: int) -> video.Video:
         if name == "d1":
