@@ -109,6 +109,8 @@ class LeaderboardConfig:
     """Over which pairs a method's figure is."""
     methods: list[str] | None = None
     """Show these methods only; null shows every method in the store."""
+    statistics: bool = True
+    """Give intervals, compare methods and rank them; false gives the figures alone, at once."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import threading
 import time
@@ -20,6 +21,7 @@ from charachbench import config, keys, provenance, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
 from charachbench.generate import survivable
+from charachbench.index import Found
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
@@ -54,22 +56,35 @@ class NamedMetric:
         """Name and hash of ``identity``: numbers under different signatures must not be compared."""
         return f"{self.name}#{keys.digest(self.identity)[:8]}"
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """``identity`` as ``keys.digest`` hashes it."""
+        return keys.canonical(self.identity)
+
     def key(self, pair: Pair, outputs: dict[str, str]) -> str:
         """Hash of all that decides this pair's score."""
-        return _key(self.identity, pair, outputs)
+        return keys_of([self], pair, outputs)[0]
 
     def array_path(self, entry: Entry, pair: Pair, outputs: dict[str, str]) -> Path:
         """Where the extracted array is kept; metrics that extract the same share it."""
         extraction = self.metric.extraction()
         if extraction is None:
             return entry.array_path(self.name, self.key(pair, outputs))
-        return entry.array_path("features", _key(extraction, pair, outputs))
+        return entry.array_path("features", _keys([keys.canonical(extraction)], pair, outputs)[0])
 
 
-def _key(identity: Any, pair: Pair, outputs: dict[str, str]) -> str:
+def keys_of(metrics: Sequence[NamedMetric], pair: Pair, outputs: dict[str, str]) -> list[str]:
+    """``NamedMetric.key`` of each."""
+    return _keys([metric.canonical for metric in metrics], pair, outputs)
+
+
+def _keys(identities: Sequence[bytes], pair: Pair, outputs: dict[str, str]) -> list[str]:
+    """``keys.digest`` of metric, inputs and outputs; what they share is made once, as tables need 100,000 of them."""
     truth = pair.truth.fingerprint if pair.truth else ""
     inputs = [pair.character.fingerprint, pair.character.annotation_fingerprint, pair.driver.fingerprint, truth]
-    return keys.digest({"metric": identity, "inputs": inputs, "outputs": outputs})
+    before = b'{"inputs":' + keys.canonical(inputs) + b',"metric":'
+    after = b',"outputs":' + keys.canonical(outputs) + b"}"
+    return [hashlib.sha256(before + identity + after).hexdigest() for identity in identities]
 
 
 def build_metrics(settings: config.Config) -> list[NamedMetric]:
@@ -171,11 +186,12 @@ def evaluate(
         UserError: a metric failed and ``on_error`` is ``raise``.
     """
     finished = run.finished(benchmark)
-    lacking = {
-        pair: found
-        for pair in shards.order(benchmark.pairs, settings.shard)
-        if pair.name in finished and (found := missing(pair, finished[pair.name], metrics))
-    }
+    lacking, is_kept = {}, run.references.listed()
+    for pair in shards.order(benchmark.pairs, settings.shard):
+        if pair.name in finished:
+            entry, record = finished[pair.name]
+            if found := missing(pair, record, metrics, run.found[entry.folder.name], is_kept):
+                lacking[pair] = found
     pruned = [found for pair, found in lacking.items() if finished[pair.name][0].is_pruned]
     todo = [pair for pair in lacking if not finished[pair.name][0].is_pruned]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)) - sum(map(len, pruned)))
@@ -189,12 +205,12 @@ def evaluate(
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:
         """The new scores; None where another process works on the pair."""
-        entry, _ = finished[pair.name]
+        entry, record = finished[pair.name]
         with entry.leased(wait=wait) as lease:
             if lease is None:
                 return None
-            left = missing(pair, finished[pair.name], metrics)
-            new = _score(pair, *finished[pair.name], left, load, lease.deaths)
+            left = missing(pair, record, metrics, entry.look(), entry.references.has)
+            new = _score(pair, entry, record, left, load, lease.deaths)
             write_sealed(entry.folder / "scores.json", entry.scores() | new)
         return new
 
@@ -234,33 +250,36 @@ def evaluate(
         for pair in elsewhere:
             stage.current = pair.name
             count(pair, attempt(pair, wait=True) or {})
+    if todo:
+        run.forget()
     return tally
 
 
 def missing(
-    pair: Pair, finished: tuple[Entry, dict[str, Any]], metrics: Sequence[NamedMetric]
+    pair: Pair, record: dict[str, Any], metrics: Sequence[NamedMetric], found: Found, is_kept: Callable[[str], bool]
 ) -> dict[str, NamedMetric]:
-    """By key, the metrics that have not scored a pair.
+    """By key, the metrics that have not scored the pair.
+
+    Errors are looked at again, and scores whose arrays are gone.
 
     Args:
-        pair: any.
-        finished: its entry and record.
-        metrics: that are wanted.
+        pair: whose.
+        record: of the video that is scored.
+        metrics: all.
+        found: what is in its folder.
+        is_kept: whether there still is the reference of this key.
     """
-    entry, record = finished
-    scores = entry.scores()
-    wanted = {metric.key(pair, record["outputs"]): metric for metric in metrics}
-    return {key: metric for key, metric in wanted.items() if not _is_final(scores.get(key), entry)}
 
+    def is_final(score: dict[str, Any] | None) -> bool:
+        if score is None or score["status"] == "error":
+            return False
+        if score["status"] == "unscored":
+            return True
+        reference = score["reference"]
+        return score["array"] not in found.absent and (not reference or is_kept(reference))
 
-def _is_final(score: dict[str, Any] | None, entry: Entry) -> bool:
-    """Whether a pair need not be looked at again: errors are, and scores whose arrays are gone."""
-    if score is None or score["status"] == "error":
-        return False
-    if score["status"] == "unscored":
-        return True
-    reference = score["reference"]
-    return (entry.folder / score["array"]).is_file() and (not reference or entry.references.path(reference).is_file())
+    wanted = zip(keys_of(metrics, pair, record["outputs"]), metrics, strict=True)
+    return {key: metric for key, metric in wanted if not is_final(found.scores.get(key))}
 
 
 def _score(

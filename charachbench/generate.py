@@ -7,6 +7,7 @@ import functools
 import gc
 import json
 import logging
+import threading
 import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import Any
 from charachbench import codecs, config, keys, memory, pictures, provenance, room, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import PairFailure, UserError, reason_for
+from charachbench.index import NOTHING, Found
 from charachbench.isolation import Isolated
 from charachbench.overlap import Ahead, Behind
 from charachbench.progress import Stage
@@ -120,8 +122,9 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             lease = held.enter_context(entry.leased(wait=wait))
             if lease is None:
                 return False
-            record = entry.record()
-            if worker.is_finished(entry, record):
+            found = entry.look()
+            record = found.record
+            if worker.is_finished(found):
                 reused[pair.name] = entry
                 stage.tell("pair_reused", pair.name, f"{said} was made by another process")
                 return True
@@ -132,7 +135,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             made = worker.make(pair, inputs, ahead, lease.deaths)
             wait_for_store()
             settled = functools.partial(settle, pair, made, held.pop_all())
-            behind.begin(functools.partial(worker.store, pair, entry, made), settled)
+            behind.begin(functools.partial(worker.store, pair, entry, made, behind.dropped), settled)
         if made.error is None:
             outcome.seconds += made.seconds
         else:
@@ -165,12 +168,12 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         # the fingerprint fails where weights are missing
         inputs = {**pair_inputs(pair, info.given), "method": method.fingerprint(pair)}
         entry = run.entry(pair, inputs)
-        record = entry.record()
-        if worker.is_finished(entry, record):
+        found = run.found.get(entry.folder.name, NOTHING)
+        if worker.is_finished(found):
             reused[pair.name] = entry
         else:
             to_do[pair.name] = entry, inputs
-            failed_before[pair.name] = None if record is None else record["finished"]
+            failed_before[pair.name] = None if found.record is None else found.record["finished"]
     if to_do and (lacking := method.lacks()):
         raise UserError(f"{info.method_name}: {lacking}")
     room.check(settings, benchmark, store, run, [pair for pair in pairs if pair.name in to_do])
@@ -190,6 +193,8 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
             wait_for_store()
     finally:
         method.close()
+    if to_do:
+        run.forget()
     run.use_again(benchmark, reused)
     outcome.reused.extend(reused)
     return outcome
@@ -221,11 +226,10 @@ class _Worker:
     def __post_init__(self) -> None:
         self.sources = provenance.sources(self.run.info.method, "method")
 
-    def is_finished(self, entry: Entry, record: dict[str, Any] | None) -> bool:
-        """Whether the pair is done, as its record says; says once if other code than the present one did it."""
-        if record is None or record["status"] != "ok" or not entry.is_whole(record):
-            return False
-        if self.settings.store.restore and entry.is_pruned:
+    def is_finished(self, found: Found) -> bool:
+        """Whether the pair is done; says once if other code than the present one did it."""
+        record = found.record
+        if record is None or not found.is_whole or (self.settings.store.restore and found.pruned):
             return False
         if record["sources"] != self.sources and not self.warned:
             self.warned = True
@@ -271,13 +275,13 @@ class _Worker:
                 error = raised
         return _Made(record, animation, error, working.seconds - (self.load_seconds - loaded))
 
-    def store(self, pair: Pair, entry: Entry, made: _Made) -> _Stored:
-        """Store and record what was made of a pair."""
+    def store(self, pair: Pair, entry: Entry, made: _Made, dropped: threading.Event) -> _Stored:
+        """Store and record what was made of a pair, unless it is dropped."""
         record, error = made.record, made.error
         with _Timer() as storing:
             if made.animation is not None:
                 try:
-                    record |= {"status": "ok"} | _write(pair, made.animation, entry, record)
+                    record |= {"status": "ok"} | _write(pair, made.animation, entry, record, dropped)
                 except StoreError:
                     raise
                 except Exception as raised:
@@ -364,13 +368,15 @@ def _read(pair: Pair) -> float:
     return reading.seconds
 
 
-def _write(pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any]) -> dict[str, Any]:
+def _write(
+    pair: Pair, animation: Animation, entry: Entry, record: dict[str, Any], dropped: threading.Event
+) -> dict[str, Any]:
     """Store an animation; what that adds to the record."""
     with _Timer() as encoding:
         entry.remove_leftovers()
         with ThreadPoolExecutor(1) as beside:
             drawing = beside.submit(_write_pictures, pair, animation, entry)
-            outputs = entry.write_animation(animation, record["codec"])
+            outputs = entry.write_animation(animation, record["codec"], dropped)
             drawing.result()
         entry.write_log(animation.log)
     return {"seconds": {**record["seconds"], "encode": encoding.seconds}, "outputs": outputs}

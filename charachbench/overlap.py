@@ -7,12 +7,16 @@ is being stored, so memory holds two results at a time and never more.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+PATIENCE = 5.0
+"""Seconds: a scheduler that wants its machine back kills after 10 or more."""
 
 
 class Ahead(Generic[Item, Result]):
@@ -49,18 +53,25 @@ class Ahead(Generic[Item, Result]):
 class Behind(Generic[Result]):
     """Ends one thing, in another thread, while the caller goes on with the next.
 
-    Left by an exception, what was begun is ended all the same; if that fails too, the first exception is what is told.
+    Left by an exception, what was begun is given ``PATIENCE`` to end all the same, and is then dropped; if it fails,
+    the first exception is what is told.
+
+    Attributes:
+        dropped: set where what was begun shall not go on.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="behind")
         self._begun: tuple[Future[Result], Callable[[Future[Result]], object]] | None = None
+        self.dropped = threading.Event()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
+            if kind is not None and self._begun is not None and not wait([self._begun[0]], PATIENCE).done:
+                self.dropped.set()
             self.wait()
         except Exception:
             if kind is None:

@@ -60,8 +60,8 @@ def plan(settings: config.Config, benchmark: Benchmark, store: Store, extent: ro
     finished, failed = (run.finished(benchmark), run.failed(benchmark)) if known else ({}, {})
     done = {
         name
-        for name, (entry, record) in finished.items()
-        if entry.is_whole(record) and not (settings.store.restore and entry.is_pruned)
+        for name, (entry, _) in finished.items()
+        if (found := run.found[entry.folder.name]).is_whole and not (settings.store.restore and found.pruned)
     }
     for pair in benchmark.pairs:
         if pair.name in finished:

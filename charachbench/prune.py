@@ -36,15 +36,15 @@ class Found:
 
 def find(chosen: PruneConfig, benchmark: Benchmark, run: Run, metrics: Sequence[NamedMetric]) -> Found:
     """Look, and remove nothing."""
-    found, finished = Found(run), run.finished(benchmark)
+    found, finished, is_kept = Found(run), run.finished(benchmark), run.references.listed()
     for pair in benchmark.pairs:
         if pair.name not in finished:
             continue
-        entry, _ = finished[pair.name]
+        entry, record = finished[pair.name]
         size = sum(path.stat().st_size for path in _files(entry, chosen))
         if not size:
             found.pruned += entry.is_pruned
-        elif not chosen.unscored and missing(pair, finished[pair.name], metrics):
+        elif not chosen.unscored and missing(pair, record, metrics, run.found[entry.folder.name], is_kept):
             found.unscored += 1
         else:
             found.videos.append(pair)
@@ -67,9 +67,9 @@ def remove(chosen: PruneConfig, benchmark: Benchmark, found: Found, metrics: Seq
         for pair in found.videos:
             if pair.name not in finished:
                 continue
-            entry, _ = finished[pair.name]
+            entry, record = finished[pair.name]
             with entry.leased(wait=False) as mine:
-                if mine and (chosen.unscored or not missing(pair, finished[pair.name], metrics)):
+                if mine and (chosen.unscored or not missing(pair, record, metrics, entry.look(), entry.references.has)):
                     freed += sum(path.stat().st_size for path in _files(entry, chosen))
                     entry.prune(previews=chosen.previews)
         for entry in found.stale:

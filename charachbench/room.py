@@ -14,6 +14,7 @@ from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.codecs import LOSSLESS, find
 from charachbench.errors import UserError
+from charachbench.index import NOTHING
 from charachbench.output import event
 from charachbench.store import Entry, Run, Store
 
@@ -132,10 +133,9 @@ def _measured(runs: Iterable[Run], codec: str) -> Iterator[float]:
     for run in runs:
         folders = sorted(run.folder.iterdir()) if run.folder.is_dir() else []
         for folder in spread(folders, SAMPLE):
-            entry = Entry(folder)
-            record = entry.record() if folder.is_dir() else None
-            whole = record is not None and record["status"] == "ok" and entry.is_whole(record)
-            if whole and not entry.is_pruned and record is not None and record.get("codec", LOSSLESS) == codec:
+            found = Entry(folder).look() if folder.is_dir() else NOTHING
+            record = found.record
+            if found.is_whole and not found.pruned and record is not None and record.get("codec", LOSSLESS) == codec:
                 height, width = record["size"]
                 yield folder_bytes(folder) / (record["frames"] * height * width)
 

@@ -6,7 +6,7 @@
         benchmark.json  leaderboard.{md,csv,tex,parquet}  scores.parquet  metrics.json  report/  bundles/
         study/<name>/                               a human study (``charachbench.study``)
         <method>-<key>/                             one folder per run
-            run.json
+            run.json  index.json
             <pair>-<fingerprint>/                   one folder per pair and its inputs
                 video.mkv  preview.mp4  landmarks.npy  overlay.jpg  strip.jpg  method.log
                 record.json  scores.json  <metric>-<key>.npy
@@ -28,6 +28,7 @@ import json
 import logging
 import os
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from charachbench import codecs, lease, records, sealed, untrusted, video
+from charachbench import codecs, index, lease, records, sealed, untrusted, video
 from charachbench.benchmark.recent import recent
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import UserError
@@ -136,6 +137,20 @@ class DamagedError(UserError):
     """A file of the store is not what was written."""
 
 
+def _names(folder: Path) -> frozenset[str]:
+    """Of all that is in a folder; empty where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except FileNotFoundError:
+        return frozenset()
+
+
+def reference_file(key: str) -> str:
+    """Name of the file of a reference."""
+    return f"{key[:32]}.npy"
+
+
 class StoredReferences(References):
     """``References`` on disk, for all methods and benchmarks of a store."""
 
@@ -144,7 +159,16 @@ class StoredReferences(References):
 
     def path(self, key: str) -> Path:
         """Where the array with this key is kept."""
-        return self.folder / f"{key[:32]}.npy"
+        return self.folder / reference_file(key)
+
+    def has(self, key: str) -> bool:
+        """Whether the array with this key is kept."""
+        return self.path(key).is_file()
+
+    def listed(self) -> Callable[[str], bool]:
+        """``has`` as of now, for many keys: it looks into the folder once."""
+        names = _names(self.folder)
+        return lambda key: reference_file(key) in names
 
     def get(self, identity: Any, compute: Callable[[], np.ndarray]) -> Kept:
         """See ``References``; computed once whatever the number of threads."""
@@ -245,6 +269,16 @@ class Entry:
         found = value.items() if isinstance(value, dict) else ()
         return {key: score for key, score in found if records.is_score(score)}
 
+    def look(self) -> index.Found:
+        """What is there now."""
+        record, scores = self.record(), self.scores()
+        told = {*(record or {}).get("outputs", {}), *(score["array"] for score in scores.values() if "array" in score)}
+        kept = {key: {name: score[name] for name in index.KEPT if name in score} for key, score in scores.items()}
+        there = _names(self.folder)
+        pruned = self._pruned_path.name in there and self.video_path.name not in there
+        absent = told - there - ({self.video_path.name} if pruned else set())
+        return index.Found(record, kept, frozenset(absent), pruned)
+
     @property
     def references(self) -> StoredReferences:
         """What metrics computed of characters, drivers and truths, in all of the store."""
@@ -276,13 +310,21 @@ class Entry:
         """Forget that the pair is finished, so that it is made again; scores stay, in case it comes out the same."""
         (self.folder / "record.json").unlink(missing_ok=True)
 
-    def write_animation(self, animation: Animation, codec: str = codecs.LOSSLESS) -> dict[str, str]:
-        """Store a result, all but its record; returns the sha256 of each file that can be scored, by name."""
+    def write_animation(
+        self, animation: Animation, codec: str = codecs.LOSSLESS, dropped: threading.Event | None = None
+    ) -> dict[str, str]:
+        """Store a result, all but its record; returns the sha256 of each file that can be scored, by name.
+
+        Raises:
+            KeyboardInterrupt: another thread has ``dropped`` it.
+        """
         made, written = animation.video, []
         if made is not None:
             with ThreadPoolExecutor(1) as beside:  # an encoder of small frames keeps a single core busy
-                preview = beside.submit(atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside))
-                atomic_write(self.video_path, lambda aside: video.write(made, aside, codec))
+                preview = beside.submit(
+                    atomic_write, self.preview_path, lambda aside: video.write_preview(made, aside, dropped)
+                )
+                atomic_write(self.video_path, lambda aside: video.write(made, aside, codec, dropped))
                 preview.result()
             written.append(self.video_path)
         self._pruned_path.unlink(missing_ok=True)
@@ -321,17 +363,13 @@ class Entry:
         else:
             path.unlink(missing_ok=True)
 
-    def is_whole(self, record: dict[str, Any]) -> bool:
-        """Whether all that can be scored is still there, but for a video that was pruned."""
-        return all((self.folder / name).is_file() for name in self._kept(record))
-
     def _kept(self, record: dict[str, Any]) -> dict[str, str]:
         """Names and hashes of the files that must be there."""
         gone = {self.video_path.name} if self.is_pruned else set()
         return {name: digest for name, digest in record["outputs"].items() if name not in gone}
 
     def damaged(self, record: dict[str, Any]) -> list[str]:
-        """Names of the files that are not what was generated."""
+        """Names of the files that are not what was generated, but for a video that was pruned."""
 
         def digest_now(name: str) -> str:
             try:
@@ -370,6 +408,11 @@ class Run:
     folder: Path
     info: RunInfo
 
+    @property
+    def references(self) -> StoredReferences:
+        """What metrics computed of characters, drivers and truths, in all of the store."""
+        return StoredReferences(self.folder.parents[1] / REFERENCES)
+
     def entry(self, pair: Pair, inputs: dict[str, str]) -> Entry:
         """Where a pair with these inputs is, or will be, kept."""
         return Entry(self.folder / folder_name(pair.name, digest({"pair": pair.name, **inputs})))
@@ -379,36 +422,43 @@ class Run:
 
         Of several that differ in what the method's ``fingerprint`` hashes, the one that ``generate`` met last.
         """
-        return {name: found for name, found in self._latest(benchmark).items() if found[1]["status"] == "ok"}
+        return {name: found for name, found in self.latest(benchmark).items() if found[1]["status"] == "ok"}
 
     def failed(self, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
         """By pair name, the record of every pair that failed when it was last tried with its present inputs."""
-        return {name: record for name, (_, record) in self._latest(benchmark).items() if record["status"] == "failed"}
+        return {name: record for name, (_, record) in self.latest(benchmark).items() if record["status"] == "failed"}
 
-    def _latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+    def latest(self, benchmark: Benchmark) -> dict[str, tuple[Entry, dict[str, Any]]]:
+        """``finished`` and ``failed`` together, as their records' ``status`` says."""
         wanted = {pair.name: pair_inputs(pair, self.info.given) for pair in benchmark.pairs}
         latest: dict[str, tuple[Entry, dict[str, Any]]] = {}
-        for entry, record in self._records:
+        for folder, found in self.found.items():
+            if (record := found.record) is None:
+                continue
             name = record["pair"]
             inputs = {key: value for key, value in record["inputs"].items() if key != "method"}
             newest = name not in latest or _in_use_since(record) > _in_use_since(latest[name][1])
             if wanted.get(name) == inputs and newest:
-                latest[name] = (entry, record)
+                latest[name] = (Entry(self.folder / folder), record)
         return latest
 
     def stale(self, benchmark: Benchmark) -> list[Entry]:
         """What was made of the benchmark's pairs with other inputs than the present ones, or is not used of several."""
-        used, names = self._latest(benchmark), {pair.name for pair in benchmark.pairs}
-        of_pairs = [(entry, record["pair"]) for entry, record in self._records if record["pair"] in names]
+        used, names = self.latest(benchmark), {pair.name for pair in benchmark.pairs}
+        entries = {Entry(self.folder / name): found.record for name, found in self.found.items()}
+        of_pairs = [(entry, record["pair"]) for entry, record in entries.items() if record and record["pair"] in names]
         return [entry for entry, name in of_pairs if name not in used or used[name][0] != entry]
 
     def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
         """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
-        latest = Run(self.folder, self.info)._latest(benchmark)
+        if self.found.keys() <= {entry.folder.name for entry in entries.values()}:
+            return  # there is nothing to prefer them to
+        latest = self.latest(benchmark)
         for name, entry in entries.items():
             if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
                 record["in_use_since"] = datetime.now(UTC).isoformat()
                 write_sealed(entry.folder / "record.json", record)
+                self.forget()
 
     def create(self) -> None:
         """Make the run known, if it is not, or its file is damaged."""
@@ -417,9 +467,20 @@ class Run:
             write_sealed(self.folder / "run.json", asdict(self.info))
 
     @cached_property
-    def _records(self) -> list[tuple[Entry, dict[str, Any]]]:
-        entries = [Entry(folder) for folder in sorted(self.folder.iterdir()) if folder.is_dir()]
-        return [(entry, record) for entry in entries if (record := entry.record()) is not None]
+    def found(self) -> dict[str, index.Found]:
+        """What the folders of pairs hold, by name, as it was when this was first asked; see ``forget``."""
+
+        def write(content: bytes) -> None:
+            with contextlib.suppress(StoreError, OSError):  # it can be done without
+                atomic_write(self.folder / index.FILE, lambda aside: aside.write_bytes(content))
+
+        if not self.folder.is_dir():
+            return {}
+        return index.scan(self.folder, SCHEMA, lambda name: Entry(self.folder / name).look(), write)
+
+    def forget(self) -> None:
+        """Look again when next asked: this or another process has changed something."""
+        vars(self).pop("found", None)
 
 
 def _is_info(value: Any, folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -164,23 +165,28 @@ def write_lossless(video: Video, path: Path) -> None:
     write(video, path, codecs.LOSSLESS)
 
 
-def write(video: Video, path: Path, codec: str) -> None:
+def write(video: Video, path: Path, codec: str, dropped: threading.Event | None = None) -> None:
     """Write a Matroska file with a codec of ``charachbench.codecs``; it reads back in the same size.
 
     4:2:0 has one colour for 2 x 2 pixels, so videos with an odd side are written in 4:4:4 instead.
 
     Raises:
         UserError: there is no such codec.
+        KeyboardInterrupt: another thread has ``dropped`` it.
     """
     found = codecs.find(codec)
     odd = found.pixel_format == "yuv420p" and any(side % 2 for side in video.size)
     pixel_format = "yuv444p" if odd else found.pixel_format
-    _encode(video, path, found.encoder, pixel_format, "matroska", found.options, gop=found.gop)
+    _encode(video, path, found.encoder, pixel_format, "matroska", found.options, gop=found.gop, dropped=dropped)
 
 
-def write_preview(video: Video, path: Path) -> None:
-    """Write a small MP4 that browsers play (H.264, 4:2:0); odd sizes lose their last row or column. Never scored."""
-    _write_mp4(video, path, crf=20)
+def write_preview(video: Video, path: Path, dropped: threading.Event | None = None) -> None:
+    """Write a small MP4 that browsers play (H.264, 4:2:0); odd sizes lose their last row or column. Never scored.
+
+    Raises:
+        KeyboardInterrupt: see ``write``.
+    """
+    _write_mp4(video, path, crf=20, dropped=dropped)
 
 
 def write_mp4(video: Video, path: Path, *, silent_audio: bool = False) -> None:
@@ -194,11 +200,13 @@ def write_mp4(video: Video, path: Path, *, silent_audio: bool = False) -> None:
     _write_mp4(video, path, crf=8, silent_audio=silent_audio)
 
 
-def _write_mp4(video: Video, path: Path, crf: int, *, silent_audio: bool = False) -> None:
+def _write_mp4(
+    video: Video, path: Path, crf: int, *, silent_audio: bool = False, dropped: threading.Event | None = None
+) -> None:
     height, width = (side - side % 2 for side in video.size)
     even = Video(video.frames[:, : max(height, 2), : max(width, 2)], video.fps)
     options = {"crf": str(crf), "preset": "superfast", "movflags": "+faststart"}
-    _encode(even, path, "libx264", "yuv420p", "mp4", options, gop=48, silent_audio=silent_audio)
+    _encode(even, path, "libx264", "yuv420p", "mp4", options, gop=48, silent_audio=silent_audio, dropped=dropped)
 
 
 def _encode(
@@ -210,6 +218,7 @@ def _encode(
     options: dict[str, str],
     gop: int,
     silent_audio: bool = False,
+    dropped: threading.Event | None = None,
 ) -> None:
     import av
 
@@ -222,6 +231,8 @@ def _encode(
         stream.codec_context.time_base = 1 / rate
         silence: Any = output.add_stream("aac", rate=AUDIO_RATE, layout="mono") if silent_audio else None
         for index, pixels in enumerate(video.frames):
+            if dropped is not None and dropped.is_set():
+                raise KeyboardInterrupt
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame.pts, frame.time_base = index, 1 / rate
             output.mux(stream.encode(frame))

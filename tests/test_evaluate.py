@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charachbench import video
+from charachbench import keys, video
 from charachbench.commands import open_benchmark
 from charachbench.config import Config
 from charachbench.errors import UserError
-from charachbench.evaluate import Tally, build_metrics, evaluate
+from charachbench.evaluate import Tally, build_metrics, evaluate, keys_of
 from charachbench.generate import generate
 from charachbench.store import Store
 from tests.fakes import clip, image, settings
@@ -228,3 +228,17 @@ def test_a_score_whose_arrays_are_gone_is_made_again(tmp_path: Path) -> None:
         assert run(config)[0].scored >= (2 if "references" in pattern else 1)  # of each driver, of one pair
     assert len(list(tmp_path.glob("references/*.npy"))) == 2
     assert run(config)[0].scored == 0
+
+
+def test_a_score_is_kept_under_the_hash_of_all_that_decides_it(tmp_path: Path) -> None:
+    """Written down here, since stores are found again by it: made in parts, it is that of the whole."""
+    config = settings(
+        tmp_path, metrics={name: {"_target_": f"tests.fakes.{name}"} for name in ("Brightness", "Spread")}
+    )
+    metrics, outputs = build_metrics(config), {"video.mkv": "ü", "landmarks.npy": "1"}
+    for pair in open_benchmark(config, Store(tmp_path)).pairs:
+        assert pair.truth is not None
+        inputs = [pair.character.fingerprint, "a", pair.driver.fingerprint, pair.truth.fingerprint]
+        for metric, key in zip(metrics, keys_of(metrics, pair, outputs), strict=True):
+            assert key == metric.key(pair, outputs)
+            assert key == keys.digest({"metric": metric.identity, "inputs": inputs, "outputs": outputs})

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from charachbench import overlap
 from charachbench.overlap import Ahead, Behind
 
 
@@ -66,3 +67,20 @@ def test_what_is_begun_is_ended_whatever_happens_and_the_first_failure_is_told(i
     with pytest.raises(KeyboardInterrupt if interrupted else ValueError, match="Ctrl-C" if interrupted else "disk"):
         leave()
     assert told == ["worked"]
+
+
+def test_what_takes_too_long_after_an_interrupt_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "PATIENCE", 0.01)
+
+    def work(behind: Behind[None]) -> None:
+        if not behind.dropped.wait(20):
+            pytest.fail("was not told")
+        raise KeyboardInterrupt
+
+    def leave() -> None:
+        with Behind[None]() as behind:
+            behind.begin(lambda: work(behind), lambda future: future.result())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()

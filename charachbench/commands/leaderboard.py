@@ -62,7 +62,8 @@ def make(settings: Config, benchmark: Benchmark, store: Store, metrics: Sequence
     folder, sets = store.benchmark_folder(benchmark), SetNumbers(store.cache / "sets")
     scores, opinions = columns.join(scores, human_scores(folder), store.runs(benchmark), benchmark)
     every, known = (*metrics, *opinions), noise.read(folder)
-    board = aggregate(scores, every, settings.leaderboard.aggregation, noise=known, sets=sets)
+    wanted = settings.leaderboard
+    board = aggregate(scores, every, wanted.aggregation, statistics=wanted.statistics, noise=known, sets=sets)
     board = replace(board, published=published.verdicts(board, published.read(settings.published)))
     return Made(every, scores.assign(contribution=contributions(scores, every, sets)), board)
 

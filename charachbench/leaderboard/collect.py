@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charachbench import codecs, keys
-from charachbench.benchmark.types import Benchmark
+from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.differences import flat
-from charachbench.evaluate import NamedMetric
-from charachbench.store import PRUNED, Run, Store
+from charachbench.evaluate import NamedMetric, keys_of
+from charachbench.store import PRUNED, Entry, Run, Store, reference_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +52,12 @@ def collect(
 
     runs = [run for run in store.runs(benchmark) if methods is None or run.info.method_name in methods]
     labels = label_runs(runs)
-    rows = [
-        row
-        for run in runs
-        if only in (None, run.info.key)
-        for row in _rows(run, labels[run.info.key], benchmark, metrics, store)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for run in runs:
+        if only in (None, run.info.key):
+            for name, values in _columns(run, labels[run.info.key], benchmark, metrics, store).items():
+                columns[name] += values
+    return pd.DataFrame(columns)
 
 
 def without_paths(scores: pd.DataFrame) -> pd.DataFrame:
@@ -64,37 +65,83 @@ def without_paths(scores: pd.DataFrame) -> pd.DataFrame:
     return scores.drop(columns=["array", "reference"])
 
 
-def _rows(
+def _columns(
     run: Run, label: str, benchmark: Benchmark, metrics: Sequence[NamedMetric], store: Store
-) -> list[tuple[Any, ...]]:
-    finished, failed = run.finished(benchmark), run.failed(benchmark)
-    rows = []
-    for pair in benchmark.pairs:
-        scores = finished[pair.name][0].scores() if pair.name in finished else {}
-        for metric in metrics:
-            status, value, reason, array, reference = "missing", None, "not generated yet", None, None
-            rate, degraded = None, ""
-            if pair.name in failed:
-                status, reason = "failed", failed[pair.name]["reason"]
-            elif pair.name in finished:
-                entry, record = finished[pair.name]
-                rate, degraded = record["fps"], record.get("degraded", "")
-                score = scores.get(metric.key(pair, record["outputs"]))
-                if score is None:
-                    score = {"status": "pending", "reason": PRUNED if entry.is_pruned else "not scored yet"}
-                status, value, reason = score["status"], score.get("value"), score.get("reason", "")
-                if status == "scored":
-                    array = str(entry.folder / score["array"])
-                    reference = score["reference"] and str(store.references.path(score["reference"]))
-            rows.append(
-                (
-                    benchmark.name, label, run.info.key, run.info.control, run.info.random, run.info.codec,
-                    "+".join(run.info.given), pair.character.name, pair.character.domain, pair.driver.name, pair.name,
-                    metric.name, metric.signature, status, value, reason, array, reference,
-                    rate, degraded,
-                )
-            )  # fmt: skip
-    return rows
+) -> dict[str, list[Any]]:
+    """``COLUMNS`` of a run's part of the table: for each pair all metrics."""
+    latest, references = run.latest(benchmark), str(store.references.folder)
+    told = [_of_pair(pair, latest.get(pair.name), run, metrics, references) for pair in benchmark.pairs]
+    run.forget()  # a table of many runs needs no more of each than what is told
+    count = len(metrics)
+
+    def of_run(value: Any) -> list[Any]:
+        return [value] * (count * len(told))
+
+    def of_pairs(values: Iterable[Any]) -> list[Any]:
+        return [value for value in values for _ in range(count)]
+
+    scores = zip(*(score for pair in told for score in pair.scores), strict=True)
+    return {
+        "benchmark": of_run(benchmark.name),
+        "method": of_run(label),
+        "run": of_run(run.info.key),
+        "control": of_run(run.info.control),
+        "random": of_run(run.info.random),
+        "codec": of_run(run.info.codec),
+        "given": of_run("+".join(run.info.given)),
+        "character": of_pairs(pair.character.name for pair in benchmark.pairs),
+        "domain": of_pairs(pair.character.domain for pair in benchmark.pairs),
+        "driver": of_pairs(pair.driver.name for pair in benchmark.pairs),
+        "pair": of_pairs(pair.name for pair in benchmark.pairs),
+        "metric": [metric.name for metric in metrics] * len(told),
+        "signature": [metric.signature for metric in metrics] * len(told),
+        **{name: list(values) for name, values in zip(_OF_SCORES, scores, strict=True)},
+        "fps": of_pairs(pair.fps for pair in told),
+        "degraded": of_pairs(pair.degraded for pair in told),
+    }
+
+
+_OF_SCORES = ("status", "value", "reason", "array", "reference")
+
+
+@dataclass(frozen=True)
+class _OfPair:
+    """What became of a pair.
+
+    Attributes:
+        scores: ``_OF_SCORES`` under each metric.
+    """
+
+    scores: list[tuple[Any, ...]]
+    fps: float | None = None
+    degraded: str = ""
+
+
+def _of_pair(
+    pair: Pair,
+    latest: tuple[Entry, dict[str, Any]] | None,
+    run: Run,
+    metrics: Sequence[NamedMetric],
+    references: str,
+) -> _OfPair:
+    if latest is not None and latest[1]["status"] == "failed":
+        return _OfPair([("failed", None, latest[1]["reason"], None, None)] * len(metrics))
+    if latest is None or latest[1]["status"] != "ok":
+        return _OfPair([("missing", None, "not generated yet", None, None)] * len(metrics))
+    entry, record = latest
+    folder, found = str(entry.folder), run.found[entry.folder.name]
+    pending = ("pending", None, PRUNED if found.pruned else "not scored yet", None, None)
+    scores: list[tuple[Any, ...]] = []
+    for key in keys_of(metrics, pair, record["outputs"]):
+        if (score := found.scores.get(key)) is None:
+            scores.append(pending)
+        elif score["status"] == "scored":
+            array, reference = score["array"], score["reference"]
+            kept = reference and f"{references}{os.sep}{reference_file(reference)}"
+            scores.append(("scored", score["value"], score.get("reason", ""), f"{folder}{os.sep}{array}", kept))
+        else:
+            scores.append((score["status"], score.get("value"), score.get("reason", ""), None, None))
+    return _OfPair(scores, record["fps"], record.get("degraded", ""))
 
 
 def label_runs(runs: Sequence[Run]) -> dict[str, str]:
