@@ -15,8 +15,8 @@ from tests.fuzz.readers import READERS
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
-def make(corpus: Path) -> None:
-    """A folder for each format, with a folder for each case."""
+def make(corpus: Path, *, shared: bool = True) -> None:
+    """A folder for each format, with a folder for each case; with ``shared``, photos and a video take their time."""
     for name in READERS:
         (corpus / name).mkdir(parents=True)
     _images(corpus)
@@ -30,6 +30,8 @@ def make(corpus: Path) -> None:
     _results(corpus)
     _weights(_case(corpus, "tar", "weights.tar"))
     _gallery(corpus)
+    if not shared:
+        return
     for path in sorted(SHARED.glob("characters/*.jpg"))[:2]:
         shutil.copyfile(path, _case(corpus, "jpg", path.name))
     for path in sorted(SHARED.glob("drivers/*.mp4"))[:1]:
