@@ -90,7 +90,7 @@ def translate(arguments: list[str]) -> list[str]:
     if config.Command[rest[0]] not in WITH_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
     chosen = any(argument.startswith(CHOOSES_METHOD) for argument in rest)
-    if rest[0] in ("evaluate", "check_bundle") and not multirun and not chosen:
+    if rest[0] in ("evaluate", "check_bundle", "prune") and not multirun and not chosen:
         overrides += ["hydra.mode=RUN", "~method"]  # any run, not those alone over which a track would sweep
     if rest[0] == "gallery" and not any(argument.startswith("landmarks=") for argument in rest):
         overrides.append("landmarks=faceshot")
