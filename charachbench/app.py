@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -115,7 +116,7 @@ def translate(arguments: list[str]) -> list[str]:
     if config.Command[rest[0]] not in WITH_METHOD and not multirun:
         overrides.append("hydra.mode=RUN")  # an experiment's sweep over methods means nothing here
     chosen = any(argument.startswith(CHOOSES_METHOD) for argument in rest)
-    if rest[0] in ("evaluate", "check_bundle") and not multirun and not chosen:
+    if rest[0] in ("evaluate", "check_bundle", "prune") and not multirun and not chosen:
         overrides += ["hydra.mode=RUN", "~method"]  # any run, not those alone over which a track would sweep
     if rest[0] == "gallery" and not any(argument.startswith("landmarks=") for argument in rest):
         overrides.append("landmarks=faceshot")
@@ -145,6 +146,8 @@ def _run() -> int:
     except Exception as error:  # of a sweeper that gave up over jobs that failed: what they say tells more
         if isinstance(error, UserError) and not sweep.failures:
             sweep.failures.append(str(error))
+        if isinstance(error, OSError) and not sweep.failures and (told := _cannot_be_written(error)):
+            sweep.failures.append(told)
         if not sweep.failures:
             raise
     if sweep.failures:
@@ -152,6 +155,15 @@ def _run() -> int:
         first = f"{f'{count} failed, the first: ' if count > 1 else ''}{sweep.failures[0]}"
         return output.fail(first, 1, failures=sweep.failures)
     return 0
+
+
+def _cannot_be_written(error: OSError) -> str:
+    """A full or read-only disk, which Hydra's folder of logs is the first to meet; empty for anything else."""
+    in_logs = error.filename is not None and "logs" in Path(str(error.filename)).parts
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) and not in_logs:
+        return ""
+    where = error.filename or "the job's log"
+    return f"{where}: cannot be written ({error.strerror}); hydra.run.dir=DIR puts the log elsewhere"
 
 
 def _choices() -> dict[str, list[str]]:

@@ -96,7 +96,7 @@ class StoreConfig:
     """How the store keeps videos."""
 
     codec: str = codecs.LOSSLESS
-    """lossless; lossless_small, by a third, and slower; or h264_crf23 and the like, which change what is scored."""
+    """lossless; lossless_small, by a third or more; or h264_crf23 and the like, which change what is scored."""
     restore: bool = False
     """Make pairs again whose videos were pruned."""
 

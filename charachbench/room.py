@@ -29,8 +29,8 @@ LOOK = 4
 # Bytes a pixel of all files of a pair: least, likely, most. benchmarks/codec_effect.py measures the likely ones; a
 # frozen image takes the least, noise the most.
 _LOSSLESS = (0.02, 0.45, 1.5)
-_LOSSLESS_SMALL = (0.01, 0.35, 1.5)
-_LOSSY = (0.005, 0.06, 0.3)
+_LOSSLESS_SMALL = (0.003, 0.3, 1.5)
+_LOSSY = (0.001, 0.05, 0.3)
 _NO_VIDEO = (0.0, 0.02, 0.1)
 
 

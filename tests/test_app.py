@@ -78,6 +78,24 @@ def test_a_run_is_planned_made_pruned_and_restored(charachbench: Terminal) -> No
     assert "store.codec: 'h265' is not known; accepted: lossless," in charachbench("method=roll", "store.codec=h265")[1]
 
 
+def test_a_store_that_cannot_hold_a_log_is_told_in_one_sentence(
+    charachbench: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Path.mkdir
+
+    def mkdir(self: Path, *arguments: Any, **named: Any) -> None:
+        if "logs" in self.parts:
+            raise OSError(30, os.strerror(30), str(self))
+        original(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    status, printed = charachbench("plan", "method=roll")
+    assert status == 1
+    told = r"charachbench: \S+: cannot be written \(Read-only file system\); hydra.run.dir=DIR puts the log elsewhere\n"
+    assert re.fullmatch(told, printed)
+    assert charachbench("plan", "method=roll", f"hydra.run.dir={charachbench.results.parent / 'elsewhere'}")[0] == 0
+
+
 def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
     status, printed = charachbench("method=roll", "report=true")
     assert status == 0

@@ -15,7 +15,8 @@ from charachbench.evaluate import build_metrics, evaluate
 from charachbench.generate import Outcome, generate
 from charachbench.leaderboard.collect import collect
 from charachbench.report import media
-from charachbench.store import PRUNED, Entry, Store, StoreError
+from charachbench.store import PRUNED, Entry, Run, Store, StoreError
+from charachbench.tracking.content import of_run
 from tests.fakes import settings
 
 BRIGHTNESS = {"_target_": "tests.fakes.Brightness"}
@@ -35,6 +36,15 @@ def entries(config: Config) -> dict[str, Entry]:
     store = Store(Path(config.results))
     benchmark = open_benchmark(config, store)
     return {name: entry for run in store.runs(benchmark) for name, (entry, _) in run.finished(benchmark).items()}
+
+
+def content(config: Config, run: Run, folder: Path) -> str:
+    """Fingerprint of what is sent to W&B."""
+    store = Store(Path(config.results))
+    benchmark, metrics = open_benchmark(config, store), build_metrics(config)
+    made = leaderboard.make(config, benchmark, store, metrics)
+    assert made is not None
+    return of_run(store, benchmark, run, metrics, made.scores, made.board, previews=2, scratch=folder).fingerprint
 
 
 def configured(results: Path, **options: Any) -> Config:
@@ -57,14 +67,14 @@ def test_scored_videos_go_and_tables_stay_as_they_are(tmp_path: Path) -> None:
     config = configured(tmp_path)
     outcome, store = made(config), Store(tmp_path)
     benchmark = open_benchmark(config, store)
-    before = collect(store, benchmark, build_metrics(config))
+    before, sent = collect(store, benchmark, build_metrics(config)), content(config, outcome.run, tmp_path)
     prune(configured(tmp_path), yes=True)
     assert [entry.is_pruned for entry in entries(config).values()] == [True] * 6
     assert all(entry.preview_path.stat().st_size for entry in entries(config).values())
     again = made(config)
     assert (again.made, len(again.reused)) == ([], 6)
     assert collect(store, benchmark, build_metrics(config)).equals(before)
-    assert leaderboard.make(config, benchmark, store, build_metrics(config)) is not None
+    assert content(config, outcome.run, tmp_path) == sent  # nothing new for W&B
     whole = outcome.run.finished(benchmark)["c0__d0"]
     with pytest.raises(UserError, match=r"video.mkv: its video was pruned; .* store.restore=true"):
         whole[0].read_sample(benchmark.pairs[0], whole[1])

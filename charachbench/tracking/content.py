@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from charachbench import keys, pictures, video
 from charachbench.benchmark.folder import spread
 from charachbench.benchmark.types import Benchmark, Pair
+from charachbench.codecs import LOSSLESS
 from charachbench.config import Track
 from charachbench.errors import UserError
 from charachbench.evaluate import NamedMetric
@@ -123,7 +124,7 @@ def of_run(
             summary |= dict(zip((f"{column.name}_low", f"{column.name}_high"), cell.interval, strict=True))
     summary |= {"pairs_total": board.pairs, "pairs_made": row.made, "pairs_failed": row.failed}
     summary["pairs_degraded"] = sum(count for _, count in row.degraded)
-    marks = {"control": row.control, "random_weights": row.random}
+    marks = {"control": row.control, "random_weights": row.random, "compressed": row.codec != LOSSLESS}
     info = {name: _public(value) for name, value in asdict(run.info).items() if name != "schema"}
     # W&B takes a dot in a key for another level
     info["versions"] = [f"{target} {version}" for target, version in sorted(run.info.versions.items())]
