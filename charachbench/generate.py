@@ -195,7 +195,7 @@ def generate(settings: config.Config, benchmark: Benchmark, store: Store) -> Out
         method.close()
     if to_do:
         run.forget()
-    run.use_again(benchmark, reused)
+    run.use_again(benchmark, {**reused, **{name: to_do[name][0] for name in outcome.made}})
     outcome.reused.extend(reused)
     return outcome
 

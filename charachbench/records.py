@@ -5,6 +5,7 @@ Names of files are those that the store gives; nothing in a file leads out of it
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,12 +38,20 @@ def _fits(what: str, value: Any) -> bool:
     return True
 
 
+def _is_moment(text: str) -> str:
+    """Of a clock whose zone is known, so that any two can be compared."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("has no zone")
+    return text
+
+
 @cache
 def _schemas() -> dict[str, TypeAdapter[Any]]:
     """By name; made when first needed, since pydantic takes its time."""
-    from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+    from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
     hexadecimal = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    moment = Annotated[str, AfterValidator(_is_moment)]
     amount: Any = Annotated[float, Field(ge=0)]
     count: Any = Annotated[int, Field(ge=1, le=10**9)]
     array = Annotated[str, Field(pattern=r"^\w[\w.-]{0,120}\.npy$")]  # as ``folder_name`` makes it
@@ -54,7 +63,7 @@ def _schemas() -> dict[str, TypeAdapter[Any]]:
         told: dict[str, Any] = {key: kind if isinstance(kind, tuple) else (kind, ...) for key, kind in fields.items()}
         return create_model(name, __config__=config, **told)
 
-    common: dict[str, Any] = {"pair": str, "inputs": dict[str, str], "finished": str, "in_use_since": (str, "")}
+    common: dict[str, Any] = {"pair": str, "inputs": dict[str, str], "finished": moment, "in_use_since": (moment, "")}
     made = model(
         "Made", **common, status=Literal["ok"], method=str, sources=str, outputs=dict[outputs, hexadecimal],
         fps=Annotated[float, Field(gt=0)], frames=count, size=Annotated[list[count], Field(min_length=2, max_length=2)],

@@ -33,7 +33,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -450,13 +450,17 @@ class Run:
         return [entry for entry, name in of_pairs if name not in used or used[name][0] != entry]
 
     def use_again(self, benchmark: Benchmark, entries: dict[str, Entry]) -> None:
-        """Prefer these entries, by pair name, to newer ones: what decides the method's output is as it was for them."""
+        """Prefer these entries, by pair name, to others of their pairs: what decides the output is as it was for them.
+
+        Also to those that a clock dates later.
+        """
         if self.found.keys() <= {entry.folder.name for entry in entries.values()}:
             return  # there is nothing to prefer them to
         latest = self.latest(benchmark)
         for name, entry in entries.items():
             if name in latest and latest[name][0] != entry and (record := entry.record()) is not None:
-                record["in_use_since"] = datetime.now(UTC).isoformat()
+                after = datetime.fromisoformat(_in_use_since(latest[name][1])) + timedelta(microseconds=1)
+                record["in_use_since"] = max(datetime.now(UTC), after).isoformat()
                 write_sealed(entry.folder / "record.json", record)
                 self.forget()
 

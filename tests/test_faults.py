@@ -22,7 +22,7 @@ from charachbench.config import Config, VerifyConfig
 from charachbench.evaluate import build_metrics, evaluate
 from charachbench.generate import MAX_DEATHS, Outcome, generate
 from charachbench.leaderboard.collect import collect, without_paths
-from charachbench.store import Entry, Run, Store
+from charachbench.store import Entry, Run, Store, write_sealed
 from methods.animators.tps import Tps
 from metrics.backbones.base import in_batches
 from tests.fakes import Faulty, settings
@@ -325,3 +325,20 @@ def test_verify_lists_what_is_wrong_and_mends_it(tmp_path, capsys):
     assert run_command.execute(config) == []
     assert verify_command.execute(config) == []
     assert table(config) == before
+
+
+def test_a_clock_that_went_back_shows_nothing_stale(tmp_path, monkeypatch):
+    """What was made last counts, though what was made with other weights is dated later."""
+    weights = ["old"]
+    monkeypatch.setattr(Faulty, "fingerprint", lambda self, pair: weights[0])
+    config = faulty(tmp_path)
+    run(config)
+    for entry, record in entries(config).values():
+        record["finished"] = "2999-01-01T00:00:00+00:00"
+        write_sealed(entry.folder / "record.json", record)
+    weights[0] = "new"
+    assert len(run(config).made) == 3
+    assert {record["inputs"]["method"] for _, record in entries(config).values()} == {"new"}
+    weights[0] = "old"
+    assert len(run(config).reused) == 3
+    assert {record["inputs"]["method"] for _, record in entries(config).values()} == {"old"}
