@@ -318,7 +318,7 @@ class _Worker:
             "fps": pair.driver.video.fps if animation.video is None else animation.video.fps,
             "seconds": {"load": self.load_seconds, "read": reading, "generate": seconds},
             "frames_per_second": frames / max(seconds, 1e-9),
-            "peak_memory_mib": peak,
+            "peak_memory_mib": peak,  # of RAM also what the last pair's storing and the next one's reading take
             "out_of_memory": again,
             "codec": self.settings.store.codec,
             "notes": animation.notes,

@@ -80,7 +80,7 @@ def _columns(
     def of_pairs(values: Iterable[Any]) -> list[Any]:
         return [value for value in values for _ in range(count)]
 
-    scores = zip(*(score for pair in told for score in pair.scores), strict=True)
+    scores = [score for pair in told for score in pair.scores]
     return {
         "benchmark": of_run(benchmark.name),
         "method": of_run(label),
@@ -95,7 +95,7 @@ def _columns(
         "pair": of_pairs(pair.name for pair in benchmark.pairs),
         "metric": [metric.name for metric in metrics] * len(told),
         "signature": [metric.signature for metric in metrics] * len(told),
-        **{name: list(values) for name, values in zip(_OF_SCORES, scores, strict=True)},
+        **{name: [score[index] for score in scores] for index, name in enumerate(_OF_SCORES)},
         "fps": of_pairs(pair.fps for pair in told),
         "degraded": of_pairs(pair.degraded for pair in told),
     }
