@@ -89,6 +89,7 @@ def test_headings_and_labels_are_there_for_those_who_do_not_see(made: tuple[Path
             assert label in identifiers, tag
 
 
+@pytest.mark.slow
 def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
     filled = fill_store(tmp_path)
     path, _ = written(*filled)

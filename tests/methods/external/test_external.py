@@ -378,6 +378,7 @@ def line(charachbench: Terminal, tmp_path: Path) -> Line:  # noqa: F811
     return Line(charachbench, tmp_path / "conf")
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_and_its_table_says_what_failed(
     toy: Toy, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

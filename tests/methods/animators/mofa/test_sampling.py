@@ -109,7 +109,9 @@ class _Watched(EulerDiscreteScheduler):
 
 # One window; windows that end with the clip, of which upstream runs the last twice; and a longer clip. One, two and
 # three windows at once, where upstream has one.
-@pytest.mark.parametrize(("frames", "batch"), [(5, 1), (9, 2), pytest.param(11, 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("frames", "batch"), [(5, 1), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((9, 2), (11, 3)))]
+)
 def test_denoising_equals_upstreams_at_every_step(recorded: _Recorded, frames: int, batch: int) -> None:
     scheduler: Any = _Watched(**recorded.settings["configs"]["scheduler"])
     latents = _denoised(recorded, frames, batch, scheduler)
@@ -124,6 +126,7 @@ def test_denoising_equals_upstreams_at_every_step(recorded: _Recorded, frames: i
     assert (difference > 0).mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_mixed_contexts_are_those_of_diffusers_0_24() -> None:
     recorded = _Recorded()  # a fresh one: it stays mixed
     for name in ("unet", "controlnet"):
