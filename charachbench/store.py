@@ -189,6 +189,24 @@ class RunInfo:
     schema: int = SCHEMA
 
 
+@contextlib.contextmanager
+def leased(folder: Path, *, wait: bool) -> Iterator[lease.Lease | None]:
+    """Hold the lease of a folder, which is made; see ``lease.hold``.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    holding = lease.hold(folder / LEASE, wait=wait)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = holding.__enter__()
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+    with contextlib.ExitStack() as giving_back:
+        giving_back.push(holding)
+        yield held
+
+
 def _is_score(score: Any) -> bool:
     needed = {"scored": {"value", "array", "reference"}, "unscored": {"reason"}, "error": {"reason"}}
     return isinstance(score, dict) and score.get("status") in needed and needed[score["status"]] <= score.keys()
@@ -239,18 +257,9 @@ class Entry:
         """Where an array that metrics extracted is kept."""
         return self.folder / f"{folder_name(name, key)}.npy"
 
-    @contextlib.contextmanager
-    def leased(self, *, wait: bool) -> Iterator[lease.Lease | None]:
-        """Hold the pair's lease; yields None, without waiting, where another process has it and ``wait`` is false."""
-        holding = lease.hold(self.folder / LEASE, wait=wait)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            held = holding.__enter__()
-        except OSError as error:
-            raise StoreError(f"{self.folder}: cannot be written ({error.strerror})") from error
-        with contextlib.ExitStack() as giving_back:
-            giving_back.push(holding)
-            yield held
+    def leased(self, *, wait: bool) -> contextlib.AbstractContextManager[lease.Lease | None]:
+        """Hold the pair's lease; gives None, without waiting, where another process has it and ``wait`` is false."""
+        return leased(self.folder, wait=wait)
 
     def remove_leftovers(self) -> None:
         """Remove half-written files of a process that was killed here."""
