@@ -175,6 +175,8 @@ def evaluate(
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)))
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
+    for name in scored_before:  # nobody else will look at them again
+        finished[name][0].tidy()
     stage = Stage("score", run.info.method_name, run.info.key, len(finished), scored_before)
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:

@@ -257,9 +257,19 @@ class Entry:
         """Where an array that metrics extracted is kept."""
         return self.folder / f"{folder_name(name, key)}.npy"
 
-    def leased(self, *, wait: bool) -> contextlib.AbstractContextManager[lease.Lease | None]:
-        """Hold the pair's lease; gives None, without waiting, where another process has it and ``wait`` is false."""
-        return leased(self.folder, wait=wait)
+    @contextlib.contextmanager
+    def leased(self, *, wait: bool) -> Iterator[lease.Lease | None]:
+        """Hold the pair's lease; yields None, without waiting, where another process has it and ``wait`` is false."""
+        with leased(self.folder, wait=wait) as held:
+            if held is not None and held.deaths:
+                self.remove_leftovers()
+            yield held
+
+    def tidy(self) -> None:
+        """Remove what a process left that died on the pair; nothing while one works on it."""
+        if (self.folder / LEASE).is_file():
+            with contextlib.suppress(StoreError), self.leased(wait=False):  # taking the lease does it
+                pass
 
     def remove_leftovers(self) -> None:
         """Remove half-written files of a process that was killed here."""
