@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from charachbench.errors import UserError, reason_for
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
 
 CONF = Path(__file__).parent.parent / "conf"
 """Named as a folder, not as a package: a user may have a folder of that name on the path."""
@@ -143,11 +146,14 @@ def _run() -> int:
         task()
     except (HydraException, OmegaConfBaseException) as error:
         raise config.explain(error) from error
-    except Exception as error:  # of a sweeper that gave up over jobs that failed: what they say tells more
-        if isinstance(error, UserError) and not sweep.failures:
-            sweep.failures.append(str(error))
-        if isinstance(error, OSError) and not sweep.failures and (told := _cannot_be_written(error)):
-            sweep.failures.append(told)
+    except Exception as error:  # of a launcher whose job died, or a sweeper that gave up: what jobs say tells more
+        said = [str(error)] if isinstance(error, UserError) else []
+        if isinstance(error, OSError) and (told := _cannot_be_written(error)):
+            said = [told]
+        if sweep.underway and not said:
+            log.error("the sweep was given up: %s", reason_for(error))
+        sweep.end()
+        sweep.failures[:] = sweep.failures or said
         if not sweep.failures:
             raise
     if sweep.failures:
@@ -168,9 +174,10 @@ def _cannot_be_written(error: OSError) -> str:
 
 def _choices() -> dict[str, list[str]]:
     """What every configuration group offers; reads file names alone, so that it is instant."""
+    folders = [*sorted(CONF.iterdir()), CONF / "hydra" / "launcher"]
     return {
-        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
-        for folder in sorted(CONF.iterdir())
+        folder.relative_to(CONF).as_posix(): sorted(path.stem for path in folder.glob("*.yaml"))
+        for folder in folders
         if folder.is_dir() and folder.name not in ("hydra", "local", "__pycache__")
     }
 
@@ -180,7 +187,7 @@ def help_text() -> str:
     lines = ["usage: charachbench [COMMAND] [SETTING=VALUE ...] [-m]", "", "commands:"]
     lines += [f"  {command.name:<13} {command.value}" for command in config.Command]
     lines += ["", "choices (GROUP=NAME):"]
-    lines += [f"  {group:<13} {', '.join(choices)}" for group, choices in _choices().items()]
+    lines += [f"  {group:<14} {', '.join(choices)}" for group, choices in _choices().items()]
     lines += [
         "",
         "settings: GROUP.SETTING=VALUE, and",

@@ -322,7 +322,8 @@ class Config:
     """The chosen file of the group ``method``: what the row is called."""
     seed: int = 0
     device: str = "auto"
-    """cpu, cuda, cuda:1, mps, or auto: cuda where there is one, else cpu."""
+    """cpu, cuda, cuda:1, mps, or auto: cuda where there is one, else cpu. auto:N is of several the one that is N modulo
+    their number, which ``auto`` becomes in job N of those that a launcher runs at a time."""
     on_error: str = "continue"
     """continue: record a failed pair and go on; raise: stop at once."""
     isolate: bool = False
@@ -344,8 +345,8 @@ class Config:
         if self.time_limit is not None and not self.time_limit > 0:
             raise UserError(f"time_limit={self.time_limit}: accepted are seconds above 0, or null")
         codecs.find(self.store.codec)
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
-            raise UserError(f"device: '{self.device}' is not known; accepted: auto, cpu, cuda, cuda:N, mps")
+        if not re.fullmatch(r"cpu|mps|(auto|cuda)(:\d+)?", self.device):
+            raise UserError(f"device: '{self.device}' is not known; accepted: auto, auto:N, cpu, cuda, cuda:N, mps")
 
 
 SETTINGS = {
@@ -363,11 +364,19 @@ SETTINGS = {
 }
 
 
+PLUGINS = {"optuna": "optuna", "joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Of Hydra's sweepers and launchers those that need an extra, and which."""
+
+
 def register() -> None:
-    """Make the schema known to Hydra."""
+    """Make the schema, and the number of GPUs, known to Hydra."""
     from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    from charachbench.provenance import count_gpus
 
     ConfigStore.instance().store(name="schema", node=Config)
+    OmegaConf.register_new_resolver("gpus", lambda: max(1, count_gpus()), replace=True)
 
 
 def resolve(config: Any) -> Config:
@@ -484,9 +493,12 @@ def explain(error: Exception) -> UserError:
 
     if str(error).startswith("Ambiguous value"):
         return UserError(f"{_first_line(error)}: several values need -m")
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return UserError(f"{group}: '{name}' is not known;{suggest(name, list(error.options))}")
+        if group in ("hydra/launcher", "hydra/sweeper") and name in PLUGINS:
+            return UserError(f"{group}: '{name}' is not installed: pip install charachbench[{PLUGINS[name]}]")
+        if error.options is not None:
+            return UserError(f"{group}: '{name}' is not known;{suggest(name, list(error.options))}")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key is not None:
         parent = cause.parent_node

@@ -201,6 +201,10 @@ def evaluate(
         log.warning("%s lacks %s %s: %s", run.info.method_name, ", ".join(names), what, PRUNED)
     load = load or Loader(settings.device)
     scored_before = sorted(finished.keys() - {pair.name for pair in todo})
+    for name in scored_before:  # nobody else will look at them again
+        entry, _ = finished[name]
+        if run.found[entry.folder.name].leased:
+            entry.tidy()
     stage = Stage("score", run.info.method_name, run.info.key, len(finished), scored_before)
 
     def attempt(pair: Pair, *, wait: bool) -> dict[str, dict[str, Any]] | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "index.json"
-VERSION = 2
+VERSION = 3
 """To be raised with what is kept, and with what ``Entry.record`` and ``Entry.scores`` accept."""
 SETTLED = 2 * 10**9
 """Nanoseconds after which a change cannot hide in a file system's coarse clock, or in those of two machines."""
@@ -37,12 +37,14 @@ class Found:
         scores: by metric key, ``KEPT`` of each.
         absent: names of files that either of them tells of, but that are not there.
         pruned: whether the video was removed on purpose.
+        leased: whether somebody works there, or died at it.
     """
 
     record: dict[str, Any] | None
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     pruned: bool = False
+    leased: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -110,8 +112,8 @@ def _read(path: Path, version: int) -> dict[str, tuple[Stamp, Found]]:
         return {}
     common, pairs = json.loads(text)
     return {
-        name: (now, Found(None if record is None else {**common, **record}, scores, frozenset(absent), pruned))
-        for name, (now, record, scores, absent, pruned) in pairs.items()
+        name: (now, Found(None if record is None else {**common, **record}, scores, frozenset(absent), *flags))
+        for name, (now, record, scores, absent, *flags) in pairs.items()
     }
 
 
@@ -128,6 +130,7 @@ def _to_bytes(settled: dict[str, tuple[Stamp, Found]], version: int) -> bytes:
             found.scores,
             [*found.absent],
             found.pruned,
+            found.leased,
         ]
         for name, (now, found) in settled.items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
+import os
 import platform
 import subprocess
 import sys
@@ -67,8 +68,15 @@ def sources(node: dict[str, Any], where: str) -> str:
     return keys.digest(files)
 
 
+def count_gpus() -> int:
+    """How many GPUs of NVIDIA this process sees; asks the system, not torch, which takes seconds to import."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
 def resolve_device(device: str) -> str:
-    """``auto`` made definite; from then on float32 means float32 on a GPU too, not its shorter TF32.
+    """``auto`` and ``auto:N`` made definite; from then on float32 means float32 on a GPU too, not its shorter TF32.
 
     Raises:
         UserError: the device is not one that torch has here.
@@ -78,8 +86,12 @@ def resolve_device(device: str) -> str:
     from charachbench.errors import UserError
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind == "auto":
+        if not torch.cuda.is_available():
+            return "cpu"
+        many = torch.cuda.device_count() > 1
+        return f"cuda:{int(number) % torch.cuda.device_count()}" if number and many else "cuda"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -222,6 +222,24 @@ class RunInfo:
     schema: int = SCHEMA
 
 
+@contextlib.contextmanager
+def leased(folder: Path, *, wait: bool) -> Iterator[lease.Lease | None]:
+    """Hold the lease of a folder, which is made; see ``lease.hold``.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    holding = lease.hold(folder / LEASE, wait=wait)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = holding.__enter__()
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+    with contextlib.ExitStack() as giving_back:
+        giving_back.push(holding)
+        yield held
+
+
 @dataclass(frozen=True)
 class Entry:
     """The folder of one pair within a run."""
@@ -277,7 +295,7 @@ class Entry:
         there = _names(self.folder)
         pruned = self._pruned_path.name in there and self.video_path.name not in there
         absent = told - there - ({self.video_path.name} if pruned else set())
-        return index.Found(record, kept, frozenset(absent), pruned)
+        return index.Found(record, kept, frozenset(absent), pruned, LEASE in there)
 
     @property
     def references(self) -> StoredReferences:
@@ -291,15 +309,15 @@ class Entry:
     @contextlib.contextmanager
     def leased(self, *, wait: bool) -> Iterator[lease.Lease | None]:
         """Hold the pair's lease; yields None, without waiting, where another process has it and ``wait`` is false."""
-        holding = lease.hold(self.folder / LEASE, wait=wait)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            held = holding.__enter__()
-        except OSError as error:
-            raise StoreError(f"{self.folder}: cannot be written ({error.strerror})") from error
-        with contextlib.ExitStack() as giving_back:
-            giving_back.push(holding)
+        with leased(self.folder, wait=wait) as held:
+            if held is not None and held.deaths:
+                self.remove_leftovers()
             yield held
+
+    def tidy(self) -> None:
+        """Remove what a process left that died on the pair; nothing while one works on it."""
+        with contextlib.suppress(StoreError), self.leased(wait=False):  # taking the lease does it
+            pass
 
     def remove_leftovers(self) -> None:
         """Remove half-written files of a process that was killed here."""

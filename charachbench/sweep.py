@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import json
 import logging
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ OPTIMUM = "optimization_results.yaml"
 
 failures: list[str] = []
 """What failed in this process's job, or in all jobs of its sweep: decides the exit status of the command line."""
+underway: list[tuple[Path, int | None]] = []
+"""The folder of the sweep that this process has begun and not ended, and how many jobs it has, where that is known."""
 
 
 def run_job(composed: DictConfig) -> float | list[float] | None:
@@ -46,10 +50,19 @@ def run_job(composed: DictConfig) -> float | list[float] | None:
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    from charachbench.store import leased
+
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    # who waits for the jobs of a sweep learns by the lease of one that died, wherever it ran
+    with leased(folder, wait=True) if in_sweep else contextlib.nullcontext():
+        return _run_job(composed, folder, in_sweep)
+
+
+def _run_job(composed: DictConfig, folder: Path, in_sweep: bool) -> float | list[float] | None:
+    from hydra.core.hydra_config import HydraConfig
+
     settings: config.Config | None = None
     about: dict[str, Any] = {}
     failed: list[str] = []
@@ -59,16 +72,19 @@ def run_job(composed: DictConfig) -> float | list[float] | None:
     try:
         output.use(composed.log)
         settings = config.resolve(composed)
+        if in_sweep:
+            settings = _of_several(settings, HydraConfig.get())
+            _write_down(folder, settings, ended=False, ran=False, failed=[])
         about = {"command": settings.command.name, "method": settings.method_name}
         log.info("started: %s", " ".join(filter(None, about.values())), extra=event("job_started", **about))
         failed = execute(settings)
         ran = True
         if settings.command is config.Command.run:
             try:
-                if in_sweep:
-                    track([settings], Path(HydraConfig.get().sweep.dir))
-                else:
+                if not in_sweep:
                     finish([settings])
+                elif settings.shard.count == 1:  # else others work on the run too: it is shown when all have ended
+                    track([settings], Path(HydraConfig.get().sweep.dir))
             except UserError as error:  # what is in the store counts nevertheless
                 failed.append(str(error))
                 if in_sweep:
@@ -86,12 +102,26 @@ def run_job(composed: DictConfig) -> float | list[float] | None:
     if settings is not None:
         took = time.perf_counter() - start
         log.info("ended after %.2f s", took, extra=event("job_done", **about, ran=ran, failures=failed, seconds=took))
-        plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
-        job = {"ran": ran, "failed": failed, "objective": figure, "settings": plain}
-        (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
+        _write_down(folder, settings, ended=True, ran=ran, failed=failed, objective=figure)
     if in_sweep and composed.objective and figure is None:
         raise UserError(failed[-1] if failed else "objective: only the command `run` has one")
     return figure
+
+
+def _of_several(settings: config.Config, hydra: Any) -> config.Config:
+    """The job's own GPU of several, where other jobs run at the same time."""
+    if settings.device != "auto" or hydra.launcher._target_.endswith(".BasicLauncher"):
+        return settings
+    return replace(settings, device=f"auto:{hydra.job.num}")
+
+
+def _write_down(folder: Path, settings: config.Config, **about: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from charachbench.store import write_json
+
+    plain = OmegaConf.to_container(OmegaConf.structured(settings), enum_to_str=True)
+    write_json(folder / JOB_FILE, {**about, "settings": plain})
 
 
 def execute(settings: config.Config) -> list[str]:
@@ -114,20 +144,22 @@ def finish(jobs: Sequence[config.Config], sweep: Path | None = None) -> None:
     from charachbench.commands import destination, leaderboard, open_benchmark
     from charachbench.evaluate import build_metrics
     from charachbench.report import page
-    from charachbench.store import Store
+    from charachbench.store import Store, leased
 
     settings = jobs[-1]
     metrics, store = build_metrics(settings), Store(Path(settings.results))
     benchmark = open_benchmark(settings, store)
-    made = leaderboard.make(settings, benchmark, store, metrics)
-    if made is not None:
-        leaderboard.show(made, store.benchmark_folder(benchmark))
-        if settings.report:
-            output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
-    # again, since runs are called by how they differ from those that came after them
-    track(jobs, sweep)
-    if made is not None:
-        destination(settings).send_leaderboard(store, benchmark, made.metrics, made.board, made.scores)
+    folder = store.benchmark_folder(benchmark)
+    with leased(folder, wait=True):  # tables and page of one state, where several processes end at the same time
+        made = leaderboard.make(settings, benchmark, store, metrics)
+        if made is not None:
+            leaderboard.show(made, folder)
+            if settings.report:
+                output.wrote(page.write(store, benchmark, made.metrics, made.scores, made.board))
+        # again, since runs are called by how they differ from those that came after them
+        track(jobs, sweep)
+        if made is not None:
+            destination(settings).send_leaderboard(store, benchmark, made.metrics, made.board, made.scores)
 
 
 def track(jobs: Sequence[config.Config], sweep: Path | None) -> None:
@@ -174,20 +206,36 @@ class Sweep(Callback):
         from charachbench import objective
 
         output.use(config.log)
-        output.context["jobs"] = _count(config)
+        jobs = output.context["jobs"] = _count(config)
         try:
             objective.check_sweeper(config)
+            _check_launcher(config.hydra.launcher._target_)
         except UserError as error:  # Hydra would make a warning of it
             raise SystemExit(output.fail(str(error), 1)) from error
+        underway[:] = [(Path(config.hydra.sweep.dir), jobs)]
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002
         """Gather what the jobs wrote down."""
-        output.context.clear()
+        end()
+
+
+def end() -> None:
+    """End the sweep that is under way, if one is: wait for its jobs, gather what they wrote down, show the results.
+
+    For Hydra's callback, and for a launcher that gave up since a job died: what is in the store counts.
+    """
+    output.context.clear()
+    while underway:
         try:
-            _after_sweep(Path(config.hydra.sweep.dir))
+            _after_sweep(*underway.pop())
         except Exception as error:  # Hydra would make a warning of it, and the exit status 0
             failures.append(reason_for(error))
             log.error("%s", failures[-1], exc_info=not isinstance(error, UserError))
+
+
+def _check_launcher(target: str) -> None:
+    if target.endswith(".SlurmLauncher") and not (shutil.which("sbatch") and shutil.which("srun")):
+        raise UserError("hydra/launcher: there is no SLURM here (sbatch and srun are not on the path)")
 
 
 def _count(composed: DictConfig) -> int | None:
@@ -208,23 +256,29 @@ def _count(composed: DictConfig) -> int | None:
     return math.prod(values.values())
 
 
-def _after_sweep(folder: Path) -> None:
+def _after_sweep(folder: Path, count: int | None) -> None:
     from omegaconf import OmegaConf
 
     failures.clear()  # of the jobs that ran in this process: they are in the files too
     boards: dict[str, list[config.Config]] = {}
-    jobs = sorted(folder.glob(f"*/{JOB_FILE}"))
-    for path in jobs:
-        job = json.loads(path.read_text(encoding="utf-8"))
-        failures.extend(job["failed"])
+    told: dict[tuple[str, str], None] = {}  # once, though several jobs may have met it in their shards of a run
+    started = sorted((path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
+    jobs = {path.name: _ended(path) for path in started}
+    for job in filter(None, jobs.values()):
+        run = keys.digest({**job["settings"], "shard": None, "device": None})
+        told |= dict.fromkeys((run, reason) for reason in job["failed"])
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Config), job["settings"]))
-        if job["ran"] and isinstance(settings, config.Config) and settings.command is config.Command.run:
+        counts = job["ran"] or not job["ended"]
+        if counts and isinstance(settings, config.Config) and settings.command is config.Command.run:
             shown = ("track", "benchmark", "detector", "metrics", "leaderboard", "published", "tracking", "results",
                      "report")  # fmt: skip
             boards.setdefault(keys.digest({name: job["settings"][name] for name in shown}), []).append(settings)
-    started = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
-    if len(jobs) < len(started):
-        failures.append(f"{len(started) - len(jobs)} of {len(started)} jobs did not end; see {folder}")
+    failures.extend(reason for _, reason in told)
+    died = [name for name, job in jobs.items() if job is None or not job["ended"]]
+    total = max(count or 0, len(jobs))
+    if lacking := total - len(jobs) + len(died):
+        which = f" ({', '.join(died)})" if died else ""
+        failures.append(f"{lacking} of {total} jobs did not end{which}; see {folder}; run the same command to go on")
     for same in boards.values():
         finish(same, folder)
     if (found := folder / OPTIMUM).is_file():
@@ -232,3 +286,14 @@ def _after_sweep(folder: Path) -> None:
 
         output.wrote(found)
         output.show("optimum", [OmegaConf.to_container(OmegaConf.load(found))], Text(found.read_text("utf-8"), end=""))
+
+
+def _ended(folder: Path) -> dict[str, Any] | None:
+    """What a job wrote down, once it has ended or died; None where that is nothing."""
+    from charachbench.store import leased, read_json
+
+    job = read_json(folder / JOB_FILE)
+    if job is None or not job["ended"]:
+        with leased(folder, wait=True):
+            job = read_json(folder / JOB_FILE)
+    return job if isinstance(job, dict) else None

@@ -167,6 +167,24 @@ def test_a_pair_on_whose_scores_processes_keep_dying_has_errors(tmp_path):
     assert evaluate(config, benchmark, outcome.run, metrics).errors == {}
 
 
+@pytest.mark.parametrize("scored", [True, False])
+def test_what_a_killed_process_left_is_removed_by_the_next_run(tmp_path, scored):
+    """Also where it had finished the pair, so that nothing else remains to be done there."""
+    config = settings(tmp_path, metrics=METRICS, benchmark_drivers=1)
+    assert run_command.execute(config) == []
+    folder = entries(config)["c1__d0"][0].folder
+    died(folder, 0)
+    (folder / ".0123.scores.json").write_bytes(b"half")
+    if not scored:
+        (folder / "scores.json").unlink()
+    with lease.hold(entries(config)["c0__d0"][0].folder / ".lease", wait=False) as working:
+        assert run_command.execute(config) == []
+        assert working is not None
+        assert not working.lost
+    assert [path.name for path in folder.glob(".*")] == []
+    assert verify_command.execute(config) == []
+
+
 def test_what_failed_in_another_process_meanwhile_is_not_tried_again(tmp_path, monkeypatch):
     config = faulty(tmp_path)
     tried = []
