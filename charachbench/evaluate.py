@@ -20,13 +20,13 @@ import numpy as np
 from charachbench import config, keys, provenance, shards
 from charachbench.benchmark.types import Benchmark, Pair
 from charachbench.errors import Unscored, UserError, reason_for
-from charachbench.generate import survivable
 from charachbench.index import Found
 from charachbench.output import event
 from charachbench.progress import Stage
 from charachbench.protocols import Metric, Need, Sample
 from charachbench.secrecy import hidden
 from charachbench.store import PRUNED, Entry, Run, StoreError, read_array, write_array, write_sealed
+from charachbench.worker import survivable
 
 log = logging.getLogger(__name__)
 
@@ -187,11 +187,16 @@ def evaluate(
     """
     finished = run.finished(benchmark)
     lacking, is_kept = {}, run.references.listed()
-    for pair in shards.order(benchmark.pairs, settings.shard):
+    for pair in benchmark.pairs:
         if pair.name in finished:
             entry, record = finished[pair.name]
             if found := missing(pair, record, metrics, run.found[entry.folder.name], is_kept):
                 lacking[pair] = found
+    if lacking:
+        ordered = [pair for pair in shards.order(benchmark.pairs, settings.shard) if pair in lacking]
+        for pair in lacking.keys() - set(ordered):  # which other jobs see to
+            del finished[pair.name]
+        lacking = {pair: lacking[pair] for pair in ordered}
     pruned = [found for pair, found in lacking.items() if finished[pair.name][0].is_pruned]
     todo = [pair for pair in lacking if not finished[pair.name][0].is_pruned]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)) - sum(map(len, pruned)))

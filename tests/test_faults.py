@@ -20,9 +20,10 @@ from charachbench.commands import run as run_command
 from charachbench.commands import verify as verify_command
 from charachbench.config import Config, VerifyConfig
 from charachbench.evaluate import build_metrics, evaluate
-from charachbench.generate import MAX_DEATHS, Outcome, generate
+from charachbench.generate import Outcome, generate
 from charachbench.leaderboard.collect import collect, without_paths
 from charachbench.store import Entry, Run, Store, write_sealed
+from charachbench.worker import MAX_DEATHS
 from methods.animators.tps import Tps
 from metrics.backbones.base import in_batches
 from tests.fakes import Faulty, settings
