@@ -454,6 +454,23 @@ def test_runs_of_a_sweep_are_tracked_as_they_are_called_in_the_end(charachbench:
     assert len(list(charachbench.results.glob("wandb/offline-run-*"))) == 3
 
 
+@pytest.mark.slow
+def test_shards_of_a_run_are_tracked_once(charachbench: Terminal) -> None:
+    """Not each with what it has: the run is sent when all have ended."""
+    shards = ("shard.index=0,1", "shard.count=2", "shard.steal=false")
+    assert charachbench("-m", "method=roll", *shards, "tracking=wandb")[0] == 0
+    names = [about["name"] for about in sent(charachbench.results).values()]
+    assert sorted(names) == ["leaderboard tiny", "roll"]
+    assert len(list(charachbench.results.glob("wandb/offline-run-*"))) == 2
+
+
+def test_shards_of_a_run_have_one_leaderboard_and_tell_a_failure_once(charachbench: Terminal) -> None:
+    status, printed = charachbench("-m", "method=roll", "method.fail_on=[c1__d0]", "shard.index=0,1", "shard.count=2")
+    assert status == 1
+    assert printed.count("tiny, 6 pairs") == 1
+    assert "charachbench: roll, pair c1__d0: RuntimeError: out of luck\n" in printed
+
+
 def command(results: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "charachbench", f"results={results}", *FAKES, "report=false", *arguments]
 

@@ -134,6 +134,15 @@ for task in range(int(found[1]) + 1 if found else 1):
     subprocess.Popen(["bash", sys.argv[1]], env=about, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print("Submitted batch job 1000")
 """
+SCONTROL = """
+#!{python}
+# Runs a job again after a while.
+import pathlib, subprocess
+here = pathlib.Path(__file__)
+here.with_name("requeued").touch()
+line = ["bash", "-c", "sleep 2; exec bash " + str(here.with_name("submitted.sh"))]
+subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+"""
 SRUN = """
 #!/bin/bash
 while [[ $1 == -* ]]; do case $1 in --output|--error) shift 2;; *) shift;; esac; done
@@ -147,7 +156,7 @@ def slurm(tmp_path: Path) -> Path:
     folder = tmp_path / "slurm"
     folder.mkdir()
     states = "#!/bin/bash\necho 'JobID|State|NodeList'; for i in 0 1 2 3; do echo \"1000_$i|RUNNING|here\"; done\n"
-    for name, text in {"sbatch": SBATCH, "srun": SRUN, "sacct": states}.items():
+    for name, text in {"sbatch": SBATCH, "srun": SRUN, "sacct": states, "scontrol": SCONTROL}.items():
         (folder / name).write_text(textwrap.dedent(text).lstrip().replace("{python}", sys.executable))
         (folder / name).chmod(stat.S_IRWXU)
     return folder
@@ -165,6 +174,23 @@ def test_the_preset_for_slurm_asks_for_a_gpu_a_job_and_gives_the_serial_table(
     wanted = ["array=0-3%4", "gpus-per-node=1", "cpus-per-task=8", "partition=gpu", "account=faces", "requeue"]
     assert {f"#SBATCH --{one}" for one in [*wanted, "time=240", "mem=32GB", "ntasks-per-node=1"]} <= asked
     assert any(line.endswith("@120") and "--signal=" in line for line in asked)  # to be told before the limit
+
+
+@pytest.mark.slow
+def test_a_job_that_slurm_ends_before_its_time_is_queued_again_and_goes_on(tmp_path: Path, slurm: Path) -> None:
+    results = tmp_path / "results"
+    line = ["method=roll", "benchmark.characters=100"]
+    process = start(results, "-m", *line, *SHARDS[2:], "hydra/launcher=slurm", path=slurm)
+    while process.poll() is None:
+        jobs = list(results.glob("logs/*/*/1"))
+        if jobs and len(list(results.glob("tiny-*/*/*/record.json"))) > 5 and (pid := pid_of(jobs[0])):
+            os.kill(pid, signal.SIGUSR2)  # as SLURM before it preempts
+            break
+        time.sleep(0.02)
+    printed, _ = process.communicate(timeout=300)
+    assert (process.returncode, (slurm / "requeued").exists()) == (0, True), printed
+    assert run(tmp_path / "peaceful", *line)[0] == 0
+    assert table(results) == table(tmp_path / "peaceful")
 
 
 @pytest.mark.skipif(shutil.which("sbatch") is not None, reason="SLURM is here")
