@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,10 @@ from pathlib import Path
 from charachbench import lease, untrusted
 from charachbench.errors import UserError
 from charachbench.store import LEASE, REFERENCES, SCHEMA, Entry
+
+
+ABANDONED = 3600.0
+"""Seconds after which nobody still writes a file that is no longer than a table."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,20 @@ def find(root: Path) -> Iterator[Fault]:
                 yield from _of_run(run)
                 pairs = sorted(path for path in run.iterdir() if path.is_dir())
                 yield from itertools.chain.from_iterable(pool.map(_of_pair, pairs))
+            yield from _left_over(benchmark.glob(".*.*"))
+        yield from _left_over((root / REFERENCES).glob(".*.*"))
         references = sorted((root / REFERENCES).glob("*.npy"))
         for path, broken in zip(references, pool.map(_broken, references), strict=True):
             if broken:
                 yield Fault(path, broken, (path,))
+
+
+def _left_over(paths: Iterable[Path]) -> Iterator[Fault]:
+    """Half-written files outside of pairs' folders, where no lease tells whether somebody still writes them."""
+    for path in sorted(paths):
+        with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
+            if path.is_file() and time.time() - path.stat().st_mtime > ABANDONED:
+                yield Fault(path, "left over by a process that died", (path,))
 
 
 def _is_run(folder: Path) -> bool:

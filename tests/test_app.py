@@ -55,6 +55,7 @@ def charachbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     return Terminal(tmp_path / "results", monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_a_run_is_planned_made_pruned_and_restored(charachbench: Terminal) -> None:
     status, printed = charachbench("plan", "plan.methods=[roll,still]", "plan.seconds_per_frame=1")
     assert status == 0
@@ -175,6 +176,7 @@ def test_a_failed_pair_is_told_and_sets_the_status(charachbench: Terminal) -> No
     assert "charachbench: 2 failed, the first: roll, pair c1__d0: RuntimeError: out of luck" in printed
 
 
+@pytest.mark.slow
 def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
     status, printed = charachbench("method=oracle,still", "benchmark.truth=false", "-m")
     assert status == 1
@@ -217,7 +219,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
         (["method=videos", "method.root=nowhere"], "method.root: no such folder: nowhere"),
         (["method=still", "benchmark=folder"], "benchmark.root: must be given, as in benchmark.root=VALUE"),
         (["method=still", "benchmark=folder", "benchmark.root=nowhere"], "nowhere: no such folder; benchmark.root"),
-        (["method=still", "device=gpu"], "device: 'gpu' is not known; accepted: auto, cpu, cuda"),
+        (["method=still", "device=gpu"], "device: 'gpu' is not known; accepted: auto, auto:N, cpu, cuda"),
         (["check_bundle"], "bundle.path: must be given, as in bundle.path=FILE"),
         (["check_bundle", "bundle.path=x", "bundle.rescore=-1"], "bundle.rescore=-1, bundle.tolerance=0.001: acc"),
         (["board"], "board.root: must be given, as in board.root=DIR"),
@@ -277,6 +279,7 @@ def test_odd_names_and_broken_files_end_in_the_same_table(charachbench: Terminal
 SMALL = ["benchmark=toy", "benchmark.drivers=1", "benchmark.frames=3", "benchmark.size=64", "device=cpu"]
 
 
+@pytest.mark.slow
 def test_the_track_of_landmarks(charachbench: Terminal) -> None:
     line = ["track=landmarks", *SMALL, "benchmark.characters=2", "landmarks=given,mean_shape"]
     status, printed = charachbench(*line, fakes=False)
@@ -413,6 +416,7 @@ def test_optuna_goes_on_after_a_trial_without_a_figure(charachbench: Terminal) -
     assert "No trials are completed" not in printed
 
 
+@pytest.mark.slow
 def test_optuna_takes_several_objectives(charachbench: Terminal) -> None:
     line = [*OPTUNA, "hydra.sweeper.n_trials=1", "method.step=range(1,9)", "objective=[brightness,difference]"]
     assert charachbench(*line, "hydra.sweeper.direction=[maximize,minimize]")[0] == 0
@@ -454,6 +458,7 @@ def test_runs_of_a_sweep_are_tracked_as_they_are_called_in_the_end(charachbench:
     assert len(list(charachbench.results.glob("wandb/offline-run-*"))) == 3
 
 
+@pytest.mark.slow
 def test_shards_of_a_run_are_tracked_once(charachbench: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by each job with what there is then: when all have ended."""
     jobs: list[int] = []
@@ -477,7 +482,8 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_keeps_what_is_finished(charachbench: Terminal, number: int) -> None:
     line = command(charachbench.results, "method=roll", "benchmark.characters=200")
     process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment())

@@ -429,6 +429,7 @@ def test_after_a_call_that_does_not_end_nothing_is_tried(tiny: dict[str, Case]) 
     assert len(closed) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_method_is_closed_at_once(tiny: dict[str, Case], monkeypatch: pytest.MonkeyPatch) -> None:
     end, closed, main = threading.Event(), [], threading.get_ident()
 

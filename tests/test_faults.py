@@ -86,7 +86,7 @@ def test_what_is_raised_in_its_own_process_is_told_as_in_this_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("need", "again", "isolate"),
-    [(8, 0, False), (4, 1, False), (1, 3, False), pytest.param(2, 2, True, marks=pytest.mark.slow)],
+    [(8, 0, False), (1, 3, False), pytest.param(2, 2, True, marks=pytest.mark.slow)],
 )
 def test_out_of_memory_is_tried_again_with_less(tmp_path, need, again, isolate):
     config = faulty(tmp_path, method_memory=need, isolate=isolate)
@@ -141,7 +141,7 @@ def test_metrics_halve_their_batch_when_memory_runs_out():
         in_batches(never, np.arange(7), 4)
 
 
-@pytest.mark.parametrize("deaths", [0, MAX_DEATHS - 2, MAX_DEATHS - 1, MAX_DEATHS + 5])
+@pytest.mark.parametrize("deaths", [MAX_DEATHS - 2, MAX_DEATHS - 1])
 def test_a_pair_on_which_processes_keep_dying_fails(tmp_path, deaths):
     config = faulty(tmp_path)
     (folder, *_) = run(config).run.folder.glob("c1*")
@@ -229,7 +229,7 @@ def test_a_damaged_video_is_made_again_by_the_same_command(tmp_path, caplog):
     assert table(config) == before
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 12))])
 def test_a_flipped_bit_anywhere_is_found_and_mended(tmp_path, seed, caplog):
     """In any file that decides something; pictures for people do not."""
     config = settings(tmp_path, metrics=METRICS, benchmark_drivers=1)
@@ -326,6 +326,8 @@ def test_verify_lists_what_is_wrong_and_mends_it(tmp_path, capsys):
     (two / "record.json").unlink()
     (two / ".aaaa.video.mkv").write_bytes(b"half")
     died(three, 0)
+    half = tmp_path / "references" / ".aaaa.x.npy"
+    half.write_bytes(b"half")
     for path in [*three.glob("*.npy"), three / "scores.json", *tmp_path.glob("references/*.npy")]:
         path.write_bytes(path.read_bytes()[:-40])
     wrong = {str(path) for path in [one / "video.mkv", two, two / ".aaaa.video.mkv", three / ".lease"]}
@@ -334,10 +336,12 @@ def test_verify_lists_what_is_wrong_and_mends_it(tmp_path, capsys):
     with lease.hold(one / ".lease", wait=False):  # being worked on
         listed = {fault.partition(": ")[0] for fault in verify_command.execute(config)}
         assert listed == wrong - {str(one / "video.mkv")}
+    os.utime(half, (0, 0))  # before, it might still have been written
     (remaining,) = verify_command.execute(replace(config, verify=VerifyConfig(repair=True)))
     assert "not finished" in remaining
     assert run_command.execute(config) == []
     assert verify_command.execute(config) == []
+    assert not half.exists()
     assert table(config) == before
 
 

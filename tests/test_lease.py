@@ -115,17 +115,17 @@ def test_of_another_machine_only_when_it_stays_as_it_is(tmp_path, content):
     elsewhere(path)
     for count in range(4):  # alive: it is renewed
         elsewhere(path, count)
-        with lease.hold(path, wait=False, patience=0.3) as mine:
+        with lease.hold(path, wait=False, patience=0.2) as mine:
             assert mine is None
-        time.sleep(0.1)
+        time.sleep(0.06)
     assert lease.is_held(path)
     if content is not None:
         path.write_bytes(content)
     start = time.monotonic()
-    with lease.hold(path, wait=True, patience=0.3) as mine:
+    with lease.hold(path, wait=True, patience=0.2) as mine:
         assert mine is not None
         assert mine.deaths == 1
-    assert time.monotonic() - start > 0.15
+    assert time.monotonic() - start > 0.1
 
 
 def test_no_clock_of_the_wall_or_of_files_counts(tmp_path, monkeypatch):

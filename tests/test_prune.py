@@ -122,6 +122,7 @@ def test_methods_are_chosen_by_name(tmp_path: Path) -> None:
         prune(configured(tmp_path), methods=["lud"])
 
 
+@pytest.mark.slow
 def test_pairs_of_former_inputs_go_whole_and_those_of_other_selections_stay(tmp_path: Path) -> None:
     made(configured(tmp_path))
     former = {entry.folder for name, entry in entries(configured(tmp_path)).items() if name.endswith("d0")}

@@ -34,7 +34,7 @@ def test_every_two_methods_are_compared_on_the_same_pairs() -> None:
     assert found["a", "c"].pairs == 50
 
 
-@hypothesis.settings(max_examples=5)  # statsmodels collects the garbage of all tests each time
+@hypothesis.settings(max_examples=3)  # statsmodels collects the garbage of all tests each time
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
 def test_the_correction_is_holms(ps: list[float]) -> None:
     assert holm(np.array(ps)) == pytest.approx(multipletests(ps, method="holm")[1])

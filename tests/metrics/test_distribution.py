@@ -274,7 +274,9 @@ def benchmark_of_features(
 
 
 @pytest.mark.parametrize("metric", CLASSES)
-@pytest.mark.parametrize("design", [(24, 12, 3, 64), (8, 5, 4, 256)])  # with more vectors than dimensions, and fewer
+@pytest.mark.parametrize(  # with more vectors than dimensions, and fewer
+    "design", [pytest.param((24, 12, 3, 64), marks=pytest.mark.slow), (8, 5, 4, 256)]
+)
 def test_intervals_of_distances_tell_how_they_vary_between_benchmarks(
     metric: Class, design: tuple[int, int, int, int]
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
     assert before == after
 
 
+@pytest.mark.slow
 def test_without_videos_there_is_a_page_still(tmp_path: Path) -> None:
     command.execute(replace(settings(tmp_path), results=str(tmp_path)))
     assert not list(tmp_path.rglob("index.html"))  # nothing was generated

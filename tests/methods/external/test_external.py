@@ -450,6 +450,7 @@ def test_a_set_up_that_fails_is_told_in_one_sentence(toy: Toy, line: Line) -> No
     assert "charachbench: method: none was chosen; accepted: " in line("setup")[1]
 
 
+@pytest.mark.slow
 def test_a_mirror_is_a_setting(toy: Toy, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHARACBENCH_EXTERNAL", str(tmp_path / "own"))
     write_method(line.folder, "theirs", node(toy, repository__url="https://127.0.0.1:9/theirs.git"))
@@ -458,6 +459,7 @@ def test_a_mirror_is_a_setting(toy: Toy, line: Line, tmp_path: Path, monkeypatch
     assert method(toy, repository__url="https://127.0.0.1:9/theirs.git").lacks() == ""
 
 
+@pytest.mark.slow
 def test_a_batch_goes_through_the_harness(toy: Toy, line: Line, tmp_path: Path) -> None:
     """Also where pairs are done already: those are not handed over."""
     notes = tmp_path / "starts"

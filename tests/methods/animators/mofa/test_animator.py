@@ -50,6 +50,7 @@ def test_frames_are_of_the_image_and_equal_for_equal_arguments(mofa: Mofa) -> No
 
 
 @pytest.mark.parametrize("frames", [1, 3, 5, 6])
+@pytest.mark.slow
 def test_short_clips_are_continued_and_cut(mofa: Mofa, frames: int) -> None:
     image, landmarks = face(frames)
     made = mofa.render(image, landmarks[0], landmarks)
@@ -161,6 +162,7 @@ def test_an_encoder_that_runs_out_of_memory_is_left_as_it_was(monkeypatch: pytes
     assert animator.render(image, landmarks[0], landmarks).std() > 0
 
 
+@pytest.mark.slow
 def test_short_types_are_near(mofa: Mofa) -> None:
     image, landmarks = face(5)
     short = Mofa(Random(), **TINY, dtype="bf16")
