@@ -15,7 +15,6 @@ from charachbench import lease, untrusted
 from charachbench.errors import UserError
 from charachbench.store import LEASE, REFERENCES, SCHEMA, Entry
 
-
 ABANDONED = 3600.0
 """Seconds after which nobody still writes a file that is no longer than a table."""
 
@@ -52,7 +51,7 @@ def find(root: Path) -> Iterator[Fault]:
                 yield from itertools.chain.from_iterable(pool.map(_of_pair, pairs))
             yield from _left_over(benchmark.glob(".*.*"))
         yield from _left_over((root / REFERENCES).glob(".*.*"))
-        references = sorted((root / REFERENCES).glob("*.npy"))
+        references = sorted((root / REFERENCES).glob("[!.]*.npy"))
         for path, broken in zip(references, pool.map(_broken, references), strict=True):
             if broken:
                 yield Fault(path, broken, (path,))
@@ -102,7 +101,7 @@ def _of_idle_pair(entry: Entry) -> Iterator[Fault]:
     elif record is not None and record["status"] == "ok":
         for name in entry.damaged(record):
             yield Fault(folder / name, "missing, damaged or changed since it was generated", (path, folder / name))
-    for path in [*folder.glob("scores.json"), *sorted(folder.glob("*.npy"))]:
+    for path in [*folder.glob("scores.json"), *sorted(folder.glob("[!.]*.npy"))]:
         if (broken := _broken(path)) and not (record and path.name in record.get("outputs", {})):
             yield Fault(path, broken, (path,))
 

@@ -1,6 +1,7 @@
 """What goes wrong on clusters ends in a pair that failed with a reason, or in the same result as without it."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -315,18 +316,19 @@ def test_another_version_of_the_store_is_left_alone(tmp_path):
     }
 
 
-def test_verify_lists_what_is_wrong_and_mends_it(tmp_path, capsys):
+def test_verify_lists_what_is_wrong_and_mends_it(tmp_path, caplog):
+    caplog.set_level("INFO")
     config = settings(tmp_path, metrics=METRICS, benchmark_drivers=1)
     assert run_command.execute(config) == []
     before, found = table(config), entries(config)
     assert verify_command.execute(config) == []
-    assert "0 faults" in capsys.readouterr().out
+    assert "0 faults, 0 mended" in caplog.text
     one, two, three = (found[f"c{index}__d0"][0].folder for index in range(3))
     (one / "video.mkv").write_bytes(b"")
     (two / "record.json").unlink()
     (two / ".aaaa.video.mkv").write_bytes(b"half")
     died(three, 0)
-    half = tmp_path / "references" / ".aaaa.x.npy"
+    half = tmp_path / "references" / ".aaaa.reference"
     half.write_bytes(b"half")
     for path in [*three.glob("*.npy"), three / "scores.json", *tmp_path.glob("references/*.npy")]:
         path.write_bytes(path.read_bytes()[:-40])
