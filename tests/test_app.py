@@ -18,6 +18,7 @@ import yaml
 from charachbench import sweep, weights
 from charachbench.app import main, translate
 from charachbench.video import read
+from tests.sampled import one_in
 from tests.tracking.recorded import sent
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +114,7 @@ def test_run_makes_scores_and_tables_once(charachbench: Terminal) -> None:
     pd.testing.assert_frame_equal(before, charachbench.table())
 
 
+@pytest.mark.slow
 def test_methods_join_one_leaderboard(charachbench: Terminal) -> None:
     charachbench("method=roll")
     status, printed = charachbench("method=still,oracle", "-m")
@@ -191,7 +193,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
+    one_in(3, [
         (["evalute"], "'evalute' is not a command; did you mean 'evaluate'? accepted: board, bundle, check, "),
         (["run"], "method: none was chosen; accepted: method=still"),
         (["method=stil"], "method: 'stil' is not known; did you mean 'still'? accepted: aniportrait, driver_copy"),
@@ -227,7 +229,7 @@ def test_a_broken_job_does_not_end_the_sweep(charachbench: Terminal) -> None:
         (["compare"], "compare: both folders must be given, as in compare.before=DIR compare.after=DIR"),
         (["bundle"], "method: none was chosen; accepted: method=still"),
         (["track"], "tracking: 'none' sends nothing; accepted here: tracking=wandb"),
-    ],
+    ]),
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_wrong_usage_gets_one_sentence(

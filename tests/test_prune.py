@@ -112,6 +112,7 @@ def test_what_lacks_scores_stays_unless_it_is_said_to_go(tmp_path: Path) -> None
     assert all(entry.is_pruned for entry in entries(config).values())
 
 
+@pytest.mark.slow
 def test_methods_are_chosen_by_name(tmp_path: Path) -> None:
     made(configured(tmp_path))
     made(configured(tmp_path, method="Loud"))

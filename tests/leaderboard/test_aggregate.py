@@ -430,6 +430,7 @@ def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> No
     assert set(scores["method"]) == {"roll (seed=0)", "roll (seed=0, step=2)", "roll (seed=1, step=2)"}
 
 
+@pytest.mark.slow
 def test_random_weights_come_first_among_what_tells_runs_apart(tmp_path: Path) -> None:
     scores = _score(settings(tmp_path, method_weights="random"))
     assert set(scores["method"]) == {"roll (random weights)"}

@@ -35,6 +35,7 @@ def test_the_demo_needs_no_weights_and_shows_every_family_but_quality() -> None:
     assert trackers == {LucasKanade()}
 
 
+@pytest.mark.slow
 def test_full_holds_all_others() -> None:
     videos = {name for each in ("demo", "paper", "reenactment") for name in preset(each) if not name.endswith("random")}
     assert videos <= set(preset("full"))

@@ -89,6 +89,7 @@ def test_a_rating_from_the_link_to_the_file_by_keyboard(config: Config, tmp_path
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('blocked'); }});"
 
 
+@pytest.mark.slow
 def test_a_comparison_on_a_phone_that_keeps_nothing_and_wants_no_motion(config: Config, tmp_path: Path) -> None:
     index, found = made(config, kind=StudyKind.pairwise, questions=["overall"], name="pairs", checks=0)
     phone = {"color_scheme": "dark", "reduced_motion": "reduce", "has_touch": True, "accept_downloads": True}

@@ -253,6 +253,7 @@ def test_runs_whose_ids_begin_alike_and_replays_of_one_second_are_told_apart(tmp
     assert kept >= set(others)
 
 
+@pytest.mark.slow
 def test_disabled_does_all_but_send(tmp_path: Path) -> None:
     config = settings(tmp_path)
     track(config, Wandb(mode="disabled"))
@@ -260,6 +261,7 @@ def test_disabled_does_all_but_send(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("tracked.json"))
 
 
+@pytest.mark.slow
 def test_an_agent_of_a_wandb_sweep_finds_the_run_in_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
     monkeypatch.setenv("WANDB_RUN_ID", "agents")

@@ -419,6 +419,7 @@ def test_a_sweep_goes_on_and_its_table_says_what_failed(
     assert scored["value"]["c5"] == pytest.approx((0 + 8 + 16 + 24) / 4 * 255 / 219, abs=1)
 
 
+@pytest.mark.slow
 def test_what_is_not_set_up_is_told_and_is_no_row(toy: Toy, line: Line, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("CHARACBENCH_EXTERNAL", str(tmp_path / "empty"))
     write_method(line.folder, "theirs", node(toy))

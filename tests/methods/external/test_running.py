@@ -191,6 +191,7 @@ def test_what_runs_ends_when_another_thread_closes(
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_heed_is_killed(toy: Toy, loaded: Load, notes: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(running, "GRACE", 0.2)
     stubborn = "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -344,6 +345,7 @@ def test_a_worker_goes_on_after_a_failure(
     assert loads(notes) == 1 + restarts
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_started_again(working: Load, notes: Path, tmp_path: Path, told: Any) -> None:
     bad = pair("c1")
     told["TOY_NOTES"] = str(notes)

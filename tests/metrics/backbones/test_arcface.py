@@ -115,6 +115,7 @@ def test_random_weights_see_what_changes(backbone):
     assert np.isfinite([black, white]).all()
 
 
+@pytest.mark.slow
 def test_seeds_give_networks_of_their_own(monkeypatch):
     monkeypatch.setattr(arcface, "calibrate", lambda network, forward: None)  # takes the time, not the seed
     one, same, other = (ArcFace("random", "r18", seed=seed) for seed in (0, 0, 1))

@@ -139,6 +139,7 @@ def test_random_weights_depend_on_the_seed_alone():
     assert first.protocol() | {"weights": "random seed 1"} == other.protocol() != first.protocol()
 
 
+@pytest.mark.slow
 def test_random_weights_see_content_and_order(small):
     frames = clips(4, 12, 64)
     features = small.embed(frames)

@@ -65,6 +65,7 @@ def test_landmarks_that_do_not_begin_with_the_source_get_a_frame_that_does(mofa:
     assert np.array_equal(whole[1:], mofa.render(image, landmarks[0], landmarks[1:]))
 
 
+@pytest.mark.slow
 def test_a_character_is_encoded_once(mofa: Mofa, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     encode = mofa._parts.vae.encode
@@ -99,6 +100,7 @@ def test_windows_leave_no_seams() -> None:
     assert jumps[borders].mean() < 1.5 * jumps[inside].mean()
 
 
+@pytest.mark.slow
 def test_offloaded_networks_are_on_the_device_while_they_work(mofa: Mofa, monkeypatch: pytest.MonkeyPatch) -> None:
     image, landmarks = face(5)
     offloaded = Mofa(Random(), **TINY, offload=True)
