@@ -265,6 +265,10 @@ def read_parquet(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd
             kind = table.schema.field(name).type
             if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) or table[name].null_count:
                 raise UserError(f"{path}: cannot be read as a table ({name} is of {kind}, or has gaps)")
+        for name in numbers:
+            kind = table.schema.field(name).type
+            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+                raise UserError(f"{path}: cannot be read as a table ({name} is of {kind}, not of numbers)")
         found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
         infinite = np.isinf(found[list(numbers)].astype(float)).any(axis=None)
     except UserError:

@@ -262,6 +262,7 @@ def test_a_damaged_table_is_told(tmp_path: Path) -> None:
     for table, message in (
         ({"a": ["x"]}, "lacks b"),
         ({"a": ["x", None], "b": [1.0, 2.0]}, "a is of .*string, or has gaps"),
+        ({"a": ["x", "y"], "b": [True, False]}, "b is of bool, not of numbers"),
         ({"a": [1], "b": [1.0]}, "a is of int64"),
         ({"a": ["x"], "b": [np.inf]}, "a number is infinite"),
         ({"a": ["x"], "b": ["y"]}, "cannot be read as a table"),
