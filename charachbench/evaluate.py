@@ -197,11 +197,11 @@ def evaluate(
         for pair in lacking.keys() - set(ordered):  # which other jobs see to
             del finished[pair.name]
         lacking = {pair: lacking[pair] for pair in ordered}
-    pruned = [found for pair, found in lacking.items() if finished[pair.name][0].is_pruned]
-    todo = [pair for pair in lacking if not finished[pair.name][0].is_pruned]
+    todo = [pair for pair in lacking if not run.found[finished[pair.name][0].folder.name].pruned]
+    pruned = [lacking[pair] for pair in lacking.keys() - set(todo)]
     tally = Tally(reused=len(metrics) * (len(finished) - len(todo)) - sum(map(len, pruned)))
     if pruned:
-        names = sorted({metric.name for found in pruned for metric in found.values()})
+        names = sorted({metric.name for lacked in pruned for metric in lacked.values()})
         what = "of a pair" if len(pruned) == 1 else f"of each of {len(pruned)} pairs"
         log.warning("%s lacks %s %s: %s", run.info.method_name, ", ".join(names), what, PRUNED)
     load = load or Loader(settings.device)
@@ -224,7 +224,8 @@ def evaluate(
         return new
 
     def count(pair: Pair, new: dict[str, dict[str, Any]]) -> None:
-        if finished[pair.name][0].record() is None:
+        failed = any(score["status"] == "error" for score in new.values())
+        if failed and finished[pair.name][0].record() is None:
             tally.damaged.append(pair.name)
         tally.scored += len(new)
         tally.reused += len(metrics) - len(new)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,8 +19,6 @@ from charachbench.protocols import Method
 from charachbench.secrecy import without_secrets
 from charachbench.store import SCHEMA, Entry, Run, RunInfo, Store, pair_inputs
 from charachbench.worker import Made, Stored, Timer, Worker, read
-
-log = logging.getLogger(__name__)
 
 GIVEN = ("truth", "landmarks")
 FOR_THE_HARNESS = ("about", "control", "given")

@@ -133,10 +133,6 @@ def _report_damaged(what: str) -> None:
     log.warning("%s; it is made again", what)
 
 
-class DamagedError(UserError):
-    """A file of the store is not what was written."""
-
-
 def _names(folder: Path) -> frozenset[str]:
     """Of all that is in a folder; empty where there is none."""
     try:
@@ -401,14 +397,14 @@ class Entry:
         """What metrics are handed.
 
         Raises:
-            DamagedError: a file is not what was generated; the pair counts as not finished from now on.
-            UserError: the video was pruned.
+            UserError: the video was pruned, or a file is not what was generated; the pair then counts as not finished
+                from now on.
         """
         if self.is_pruned:
             raise UserError(f"{self.video_path}: {PRUNED}")
         if damaged := self.damaged(record):
             self.discard()
-            raise DamagedError(
+            raise UserError(
                 f"{self.folder / damaged[0]}: was damaged or changed since it was generated; the pair is made again"
             )
 

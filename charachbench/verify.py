@@ -91,14 +91,12 @@ def _of_idle_pair(entry: Entry) -> Iterator[Fault]:
     for leftover in [folder / LEASE, *sorted(folder.glob(".*.*"))]:
         if leftover.is_file():
             yield Fault(leftover, "left over by a process that died", (leftover,))
-    path = folder / "record.json"
-    broken = _broken(path) if path.is_file() else ""
-    record = entry.record()
-    if broken:
-        yield Fault(path, broken, (path,))
-    elif not path.is_file():
+    path, record = folder / "record.json", None
+    if not path.is_file():
         yield Fault(folder, "not finished; the run's command makes it")
-    elif record is not None and record["status"] == "ok":
+    elif broken := _broken(path):
+        yield Fault(path, broken, (path,))
+    elif (record := entry.record()) is not None and record["status"] == "ok":
         for name in entry.damaged(record):
             yield Fault(folder / name, "missing, damaged or changed since it was generated", (path, folder / name))
     for path in [*folder.glob("scores.json"), *sorted(folder.glob("[!.]*.npy"))]:

@@ -243,29 +243,6 @@ def writers(board: Leaderboard) -> dict[str, Callable[[Path], object]]:
     }
 
 
-def without_paths(scores: pd.DataFrame) -> pd.DataFrame:
-    """The tidy scores, but for where in the store their arrays are."""
-    return scores.drop(columns=["array", "reference"])
-
-
-def files(board: Leaderboard, scores: pd.DataFrame) -> dict[str, Callable[[Path], object]]:
-    """By name, what writes each file of a leaderboard.
-
-    Args:
-        board: to write.
-        scores: that it was made of.
-    """
-    tidy, compared = figures(board), comparisons(board)
-    return {
-        "leaderboard.md": lambda path: path.write_text(markdown(board), encoding="utf-8"),
-        "leaderboard.tex": lambda path: path.write_text(latex(board), encoding="utf-8"),
-        "leaderboard.csv": lambda path: tidy.to_csv(path, index=False),
-        "leaderboard.parquet": lambda path: tidy.to_parquet(path, index=False),
-        "comparisons.csv": lambda path: compared.to_csv(path, index=False),
-        "scores.parquet": lambda path: without_paths(scores).to_parquet(path, index=False),
-    }
-
-
 def latex(board: Leaderboard) -> str:
     """A ``table`` environment for booktabs for each family, with a caption that says what the figures are."""
     tables = [_latex_table(board, family, columns) for family, columns in sections(board).items()]
