@@ -43,8 +43,8 @@ def find(root: Path) -> Iterator[Fault]:
     """Read every file that decides something, by its checksum; pairs that are being worked on are left alone."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for benchmark in sorted(path.parent for path in root.glob("*/benchmark.json")):
-            if _broken(benchmark / "benchmark.json"):
-                yield Fault(benchmark / "benchmark.json", "damaged", (benchmark / "benchmark.json",))
+            if broken := _broken(about := benchmark / "benchmark.json"):
+                yield Fault(about, broken, (about,))
             for run in sorted(path for path in benchmark.iterdir() if _is_run(path)):
                 yield from _of_run(run)
                 pairs = sorted(path for path in run.iterdir() if path.is_dir())
@@ -76,7 +76,9 @@ def _of_run(folder: Path) -> Iterator[Fault]:
         yield Fault(path, "missing; the run's command writes it again")
     elif broken := _broken(path):
         yield Fault(path, f"{broken}; the run's command writes it again", (path,))
-    elif (schema := untrusted.read_json(path).get("schema")) != SCHEMA:
+    elif not isinstance(about := untrusted.read_json(path), dict):
+        yield Fault(path, "tells of no run; the run's command writes it again", (path,))
+    elif (schema := about.get("schema")) != SCHEMA:
         yield Fault(path, f"of version {schema} of the store, this is {SCHEMA}; left alone")
 
 
@@ -96,7 +98,9 @@ def _of_idle_pair(entry: Entry) -> Iterator[Fault]:
         yield Fault(folder, "not finished; the run's command makes it")
     elif broken := _broken(path):
         yield Fault(path, broken, (path,))
-    elif (record := entry.record()) is not None and record["status"] == "ok":
+    elif (record := entry.record()) is None:
+        yield Fault(path, "is no record of a pair, or of another version of the store; the pair counts as not finished")
+    elif record["status"] == "ok":
         for name in entry.damaged(record):
             yield Fault(folder / name, "missing, damaged or changed since it was generated", (path, folder / name))
     for path in [*folder.glob("scores.json"), *sorted(folder.glob("[!.]*.npy"))]:

@@ -362,3 +362,18 @@ def test_a_clock_that_went_back_shows_nothing_stale(tmp_path, monkeypatch):
     weights[0] = "old"
     assert len(run(config).reused) == 3
     assert {record["inputs"]["method"] for _, record in entries(config).values()} == {"old"}
+
+
+def test_verify_tells_of_files_that_are_whole_and_say_nothing(tmp_path):
+    config = settings(tmp_path, metrics=METRICS, benchmark_drivers=1)
+    assert run_command.execute(config) == []
+    info = next(tmp_path.glob("tiny-*/*/run.json"))
+    record = next(tmp_path.glob("tiny-*/*/c1__d0-*/record.json"))
+    for path in (info, record):
+        path.write_text("[]")
+    told = dict(fault.split(": ", 1) for fault in verify_command.execute(config))
+    assert told.keys() == {str(info), str(record)}
+    assert "tells of no run" in told[str(info)]
+    assert "is no record of a pair" in told[str(record)]
+    assert run_command.execute(config) == []
+    assert verify_command.execute(config) == []
