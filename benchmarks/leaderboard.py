@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pandas as pd
 
+from charachbench.codecs import LOSSLESS
 from charachbench.evaluate import NamedMetric
 from charachbench.leaderboard import render
 from charachbench.leaderboard.aggregate import aggregate
@@ -34,7 +35,7 @@ def scores(rng: np.random.Generator) -> pd.DataFrame:
             values = rng.normal(size=CHARACTERS)[character] + rng.normal(size=DRIVERS)[driver]
             values = values + rng.normal(size=len(character)) + 0.05 * method
             rows += [
-                ("made", f"m{method}", f"m{method}", False, False, "", f"c{c}", f"domain{c % 6}", f"d{d}",
+                ("made", f"m{method}", f"m{method}", False, False, LOSSLESS, "", f"c{c}", f"domain{c % 6}", f"d{d}",
                  f"c{c}__d{d}", f"metric{metric}", f"metric{metric}#0", "scored", value, "", None, None, 25.0, "")
                 for c, d, value in zip(character, driver, values, strict=True)
             ]  # fmt: skip
